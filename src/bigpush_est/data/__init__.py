@@ -1,0 +1,1 @@
+"""The data that a study reads: the published figures, and where shipped files lie."""

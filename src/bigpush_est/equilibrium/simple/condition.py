@@ -66,3 +66,27 @@ def log_cost_of_share(
     spending = total + (price_gain / keep - 1.0) * mass
     index = total + (price_gain - 1.0) * mass
     return (sigma - 1.0) / theta * xp.log(t) + xp.log(spending) - xp.log(index) / (sigma - 1.0)
+
+
+def cost_slope(
+    t: Any,
+    *,
+    sigma: Any,
+    theta: Any,
+    gain: Any,
+    bound: Any,
+    bound_power: Any,
+    input_subsidy: Any = 0.0,
+) -> Any:
+    """g′(λ) > 0, from the same quantities; dM/dλ = φ̄^{σ−1} = t^{b−1}."""
+    keep = 1.0 - input_subsidy
+    price_gain = gain * keep ** (1.0 - sigma)
+    mass = adopters_mass(t, sigma, theta, bound, bound_power)
+    total = adopters_mass(1.0, sigma, theta, bound, bound_power)
+    marginal = t ** (-(sigma - 1.0) / theta)
+    spending, index = price_gain / keep - 1.0, price_gain - 1.0
+    return (
+        (sigma - 1.0) / theta * (1.0 - bound) / t
+        + spending * marginal / (total + spending * mass)
+        - index * marginal / (total + index * mass) / (sigma - 1.0)
+    )

@@ -13,7 +13,8 @@ feasible only if the labour tax that pays for it does not exceed 1.
 The subsidy works if and only if log R(s) − log R(0) > δ(S^U − λ_0).  R rises with s to a single peak (or without end,
 towards log η − ((σ−2)/(σ−1)) log u): a subsidy makes adoption pay, but it also draws labour to adopters, which shrinks
 the output that finances adoption.  So R is bounded, and **a threshold need not exist**: where δ(S^U − λ_0) exceeds the
-peak, no input subsidy below 100% is enough.  Proposition 2(i) holds where it does not.
+peak, no input subsidy below 100% is enough; and where R falls back below it as s → 1, too large a subsidy fails as
+well.  Proposition 2(i) holds where neither happens.
 """
 
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class PushThreshold:
     subsidy
         s̲ (or s̲^F): any larger one works, up to ``largest``; NaN unless ``status`` is 0.
     largest
-        Subsidy at which the effect peaks: beyond it an input subsidy loses force.
+        Where the working subsidies end: 1 unless an input subsidy's effect falls back below the gap.
     labour_tax
         τ^w at the threshold.
     gap
@@ -122,11 +123,11 @@ def push_threshold(
     inner, target, begin = economy.select(index), threshold[index], initial[index]
     needed = inner.delta * (target - begin)
     if instrument == "cost":
-        found, peak, limit = -np.expm1(-needed), np.ones(index.size), np.full(index.size, np.inf)
+        found, upper, limit = -np.expm1(-needed), np.ones(index.size), np.full(index.size, np.inf)
         within = np.ones(index.size, dtype=bool)
         policy = inner.with_subsidy(cost_subsidy=np.minimum(found, np.nextafter(1.0, 0.0)))
     else:
-        found, peak, limit = _input_threshold(inner, target, needed)
+        found, upper, limit = _input_threshold(inner, target, needed)
         within = np.isfinite(found)
         policy = inner.with_subsidy(input_subsidy=np.where(within, found, 0.0))
     # the period's share is S^U, by the definition of the threshold
@@ -135,7 +136,7 @@ def push_threshold(
     status[index] = code
     subsidy[index] = np.where(code == DEFINED, found, np.nan)
     tax[index] = np.where(within, taxed, np.nan)
-    gap[index], reach[index], largest[index] = needed, limit, peak
+    gap[index], reach[index], largest[index] = needed, limit, upper
     return PushThreshold(subsidy, largest, tax, gap, reach, status)
 
 
@@ -163,7 +164,7 @@ def input_subsidy_effect(economy: SimpleEconomy, share: FloatArray, log_keep: Fl
 def _input_threshold(
     economy: SimpleEconomy, target: FloatArray, needed: FloatArray
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
-    """Return threshold (NaN if out of reach), peak subsidy and peak effect, each of shape (D,)."""
+    """Return the ends of the working subsidies (NaN, 1 if out of reach) and the peak effect, each of shape (D,)."""
     draws = economy.n_draws
     far = np.full(draws, LARGEST_LOG_KEEP)
     u = economy.mass(target) / economy.mass(np.ones(draws))
@@ -182,8 +183,11 @@ def _input_threshold(
         return needed - value, -slope
 
     log_keep = bracketed_newton(missing, np.zeros(draws), top)
-    return (
-        np.where(within, -np.expm1(-log_keep), np.nan),
-        np.where(interior, -np.expm1(-top), 1.0),
-        reach,
-    )
+    falls_back = within & interior & (input_subsidy_effect(economy, target, far)[0] < needed)
+
+    def left_over(w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        value, slope = input_subsidy_effect(economy, target, w)
+        return value - needed, slope
+
+    end = np.where(falls_back, bracketed_newton(left_over, top, far), far)
+    return np.where(within, -np.expm1(-log_keep), np.nan), np.where(falls_back, -np.expm1(-end), 1.0), reach

@@ -1,0 +1,218 @@
+"""Priors as data: a family and its numbers, checked before any work, usable by PyMC and by SciPy alike.
+
+The SciPy form draws the prior in figures and serves as the independent check of the PyMC form.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from bigpush_est.errors import InvalidValue, MissingKey, UnknownKey, WrongType
+
+#: Numbers that each family needs, in the order in which they reach the model.
+FAMILIES: dict[str, tuple[str, ...]] = {
+    "half_normal": ("scale",),
+    "exponential": ("scale",),
+    "log_normal": ("median", "log_sd"),
+    "gamma": ("shape", "scale"),
+    "beta": ("a", "b"),
+    "uniform": ("low", "high"),
+    "normal": ("mean", "sd"),
+    "fixed": ("value",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Support:
+    """Where a parameter may lie: an open interval."""
+
+    low: float
+    high: float
+    meaning: str
+
+
+#: Parameters of the published-evidence model.  log η and δ are what the exponents multiply; the exposure is adopters'
+#: input spending over GDP, which turns a subsidy rate into a bill.
+PARAMETERS: dict[str, Support] = {
+    "log_eta": Support(0.0, np.inf, "log η, the direct productivity gain"),
+    "delta": Support(0.0, np.inf, "δ, the spillover semi-elasticity"),
+    "subsidy": Support(0.0, 1.0, "s̄, the share of adopters' input costs that was paid"),
+    "exposure": Support(0.0, np.inf, "adopters' input spending over GDP"),
+    "sigma": Support(2.0, np.inf, "σ, the elasticity of substitution"),
+    "pareto_ratio": Support(1.0, np.inf, "θ/(σ−1), the Pareto tail of undistorted sales"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Prior:
+    """A family, its numbers, and the parameter's support to which it is truncated.
+
+    Examples
+    --------
+    >>> prior = Prior.parse("delta", {"family": "half_normal", "scale": 1.0})
+    >>> float(prior.frozen().mean().round(3))
+    0.798
+    """
+
+    parameter: str
+    family: str
+    numbers: tuple[float, ...]
+
+    @classmethod
+    def parse(cls, parameter: str, table: dict[str, Any], where: str = "priors") -> "Prior":
+        """Check a table such as ``{family = "half_normal", scale = 1.0}`` and return the prior.
+
+        Raises
+        ------
+        InputError
+            For an unknown family, missing or surplus numbers, or a prior with no mass on the parameter's support.
+        """
+        place = f"{where}.{parameter}"
+        if parameter not in PARAMETERS:
+            raise UnknownKey(where=where, key=parameter, value=table, remedy=f"choose from {', '.join(PARAMETERS)}")
+        if not isinstance(table, dict):
+            raise WrongType(
+                key=place, value=repr(table), expected="a table", remedy='write { family = "half_normal", scale = 1.0 }'
+            )
+        if "family" not in table:
+            raise MissingKey(where=place, key="family", remedy=f"it is one of {', '.join(FAMILIES)}")
+        family = table["family"]
+        if family not in FAMILIES:
+            raise InvalidValue(
+                key=f"{place}.family",
+                value=family,
+                requirement=f"one of {', '.join(FAMILIES)}",
+                remedy="choose a family from the list",
+            )
+        names = FAMILIES[family]
+        for key in table:
+            if key not in ("family", *names):
+                raise UnknownKey(where=place, key=key, value=table[key], remedy=f"{family} takes {', '.join(names)}")
+        numbers = []
+        for name in names:
+            if name not in table:
+                raise MissingKey(where=place, key=name, remedy=f"{family} takes {', '.join(names)}")
+            value = table[name]
+            if isinstance(value, bool) or not isinstance(value, int | float):
+                raise WrongType(key=f"{place}.{name}", value=repr(value), expected="a number", remedy="write a number")
+            numbers.append(float(value))
+        prior = cls(parameter, family, tuple(numbers))
+        prior._check(place)
+        return prior
+
+    @property
+    def support(self) -> Support:
+        """The parameter's support."""
+        return PARAMETERS[self.parameter]
+
+    @property
+    def fixed(self) -> bool:
+        """Whether the parameter is held at a value."""
+        return self.family == "fixed"
+
+    @property
+    def named(self) -> dict[str, float]:
+        """The numbers under their names."""
+        return dict(zip(FAMILIES[self.family], self.numbers, strict=True))
+
+    def describe(self) -> str:
+        """Return the prior in words, such as ``half_normal(scale=1)``."""
+        return f"{self.family}({', '.join(f'{name}={value:g}' for name, value in self.named.items())})"
+
+    def _check(self, place: str) -> None:
+        for name, value in self.named.items():
+            free = name in ("mean", "low", "high", "value")
+            if not np.isfinite(value) or (value <= 0 and not free):
+                raise InvalidValue(
+                    key=f"{place}.{name}",
+                    value=f"{value:g}",
+                    requirement="a finite number" if free else "positive",
+                    remedy="correct it in the study file",
+                )
+        low, high = self.support.low, self.support.high
+        named = self.named
+        if self.family == "uniform" and not (low <= named["low"] < named["high"] <= high):
+            raise InvalidValue(
+                key=place,
+                value=f"uniform on [{named['low']:g}, {named['high']:g}]",
+                requirement=f"increasing and within ({low:g}, {high:g})",
+                remedy=f"{self.support.meaning} lies there",
+            )
+        if self.fixed and not (low < named["value"] < high or (self.parameter == "delta" and named["value"] == 0)):
+            raise InvalidValue(
+                key=f"{place}.value",
+                value=f"{named['value']:g}",
+                requirement=f"within ({low:g}, {high:g})",
+                remedy=f"{self.support.meaning} lies there",
+            )
+        positive = {"half_normal", "exponential", "log_normal", "gamma", "beta"}
+        if self.family == "beta" and high != 1.0:
+            raise InvalidValue(
+                key=f"{place}.family",
+                value="beta",
+                requirement="a family on the parameter's support",
+                remedy="use beta for shares such as the subsidy",
+            )
+        if self.family in ("log_normal", "gamma", "exponential") and np.isfinite(high):
+            raise InvalidValue(
+                key=f"{place}.family",
+                value=self.family,
+                requirement=f"a family on ({low:g}, {high:g})",
+                remedy="use beta, half_normal (it is truncated), uniform or fixed",
+            )
+        if self.family in positive and low > 0.0:
+            raise InvalidValue(
+                key=f"{place}.family",
+                value=self.family,
+                requirement=f"a family on ({low:g}, {high:g})",
+                remedy="use normal (it is truncated), uniform or fixed",
+            )
+
+    def frozen(self) -> Any:
+        """The prior as a frozen SciPy distribution."""
+        from scipy import stats
+
+        low, high, n = self.support.low, self.support.high, self.numbers
+        if self.family == "half_normal":
+            return stats.truncnorm(0.0, high / n[0], scale=n[0]) if np.isfinite(high) else stats.halfnorm(scale=n[0])
+        if self.family == "exponential":
+            return stats.expon(scale=n[0])
+        if self.family == "log_normal":
+            return stats.lognorm(n[1], scale=n[0])
+        if self.family == "gamma":
+            return stats.gamma(n[0], scale=n[1])
+        if self.family == "beta":
+            return stats.beta(n[0], n[1])
+        if self.family == "uniform":
+            return stats.uniform(n[0], n[1] - n[0])
+        if self.family == "normal":
+            return stats.truncnorm((low - n[0]) / n[1], (high - n[0]) / n[1], loc=n[0], scale=n[1])
+        return stats.uniform(n[0], 0.0)
+
+    def variable(self) -> Any:
+        """Add the parameter to the PyMC model in context; its numbers are data, so that they can change uncompiled."""
+        import pymc as pm
+
+        name, low, high = self.parameter, self.support.low, self.support.high
+        n = [pm.Data(f"{name}_{key}", value) for key, value in self.named.items()]
+        upper = None if np.isinf(high) else high
+        if self.family == "half_normal":
+            if upper is None:
+                return pm.HalfNormal(name, sigma=n[0])
+            return pm.TruncatedNormal(name, mu=0.0, sigma=n[0], lower=0.0, upper=upper)
+        if self.family == "exponential":
+            return pm.Exponential(name, scale=n[0])
+        if self.family == "log_normal":
+            import pytensor.tensor as pt
+
+            return pm.LogNormal(name, mu=pt.log(n[0]), sigma=n[1])
+        if self.family == "gamma":
+            return pm.Gamma(name, alpha=n[0], beta=1.0 / n[1])
+        if self.family == "beta":
+            return pm.Beta(name, alpha=n[0], beta=n[1])
+        if self.family == "uniform":
+            return pm.Uniform(name, lower=n[0], upper=n[1])
+        if self.family == "normal":
+            return pm.TruncatedNormal(name, mu=n[0], sigma=n[1], lower=low, upper=upper)
+        return pm.Deterministic(name, n[0] * 1.0)

@@ -1,0 +1,1 @@
+"""Reduced-form estimators and the inference that goes with them."""
