@@ -1,0 +1,1 @@
+"""Priors, evidence, the PyMC model of the published figures, sampling and its diagnostics."""

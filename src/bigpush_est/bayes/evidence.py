@@ -8,6 +8,7 @@ import numpy as np
 from bigpush_est.errors import InvalidValue
 
 type Exponent = Literal["undistorted", "kept", "gross_published_xi", "gross_reinferred_xi"]
+type Feedback = Literal["cut", "full"]
 type Label = Literal["published", "assumed", "derived", "user"]
 
 #: What each exponent e in E[effect] = e·log η, e·δ means.
@@ -55,8 +56,12 @@ class PublishedEvidence:
         Which evidence on s̄ enters.
     fundamentals_sd
         Standard deviation of unmodelled changes in the log profitability of adoption between periods.
+    feedback
+        ``"cut"``: adopter shares inform s̄ given η and δ, but not η and δ; ``"full"``: they inform all three.
     bill
         Subsidy over GDP: (value, standard error).
+    exposure
+        Adopters' input costs over GDP, which turn a rate into a bill: (median, standard deviation of its log).
     kappa
         Upper bound of productivity, ∞ for Section 4.
     pin_previous
@@ -74,17 +79,20 @@ class PublishedEvidence:
     use_shares: bool
     use_credit: bool
     fundamentals_sd: float
+    feedback: Feedback
     bill: tuple[float, float]
+    exposure: tuple[float, float]
     kappa: float
     pin_previous: float
 
     def __post_init__(self) -> None:
-        for key, pair in (("direct", self.direct), ("spillover", self.spillover), ("bill", self.bill)):
-            if not (np.isfinite(pair[0]) and np.isfinite(pair[1]) and pair[1] > 0):
+        for key, pair in (("direct", self.direct), ("spillover", self.spillover), ("bill", self.bill), ("exposure", self.exposure)):
+            positive = key in ("bill", "exposure")
+            if not (np.isfinite(pair[0]) and np.isfinite(pair[1]) and pair[1] > 0 and (pair[0] > 0 or not positive)):
                 raise InvalidValue(
                     key=f"{key} standard error",
                     value=pair[1],
-                    requirement="positive, with a finite estimate",
+                    requirement="positive, with a finite estimate (a positive one for bill and exposure)",
                     remedy="state the estimate and its standard error",
                 )
         if not -1.0 < self.correlation < 1.0:
@@ -107,6 +115,12 @@ class PublishedEvidence:
             raise InvalidValue(
                 key="fundamentals_sd", value=self.fundamentals_sd, requirement="positive", remedy="pass such as 0.25"
             )
+
+    @property
+    def log_subsidy(self) -> tuple[float, float]:
+        """Log of s̄ = bill/X as credit has it, and its standard error: relative errors of bill and X added in squares."""
+        error = float(np.hypot(self.bill[1] / self.bill[0], self.exposure[1]))
+        return float(np.log(self.bill[0] / self.exposure[0])), error
 
     @property
     def exponent_weights(self) -> tuple[float, float]:

@@ -32,13 +32,11 @@ class Support:
     meaning: str
 
 
-#: Parameters of the published-evidence model.  log η and δ are what the exponents multiply; the exposure is adopters'
-#: input spending over GDP, which turns a subsidy rate into a bill.
+#: Parameters of the published-evidence model; log η and δ are what the exponents multiply.
 PARAMETERS: dict[str, Support] = {
     "log_eta": Support(0.0, np.inf, "log η, the direct productivity gain"),
     "delta": Support(0.0, np.inf, "δ, the spillover semi-elasticity"),
     "subsidy": Support(0.0, 1.0, "s̄, the share of adopters' input costs that was paid"),
-    "exposure": Support(0.0, np.inf, "adopters' input spending over GDP"),
     "sigma": Support(2.0, np.inf, "σ, the elasticity of substitution"),
     "pareto_ratio": Support(1.0, np.inf, "θ/(σ−1), the Pareto tail of undistorted sales"),
 }
@@ -190,16 +188,16 @@ class Prior:
             return stats.truncnorm((low - n[0]) / n[1], (high - n[0]) / n[1], loc=n[0], scale=n[1])
         return stats.uniform(n[0], 0.0)
 
-    def variable(self) -> Any:
-        """Add the parameter to the PyMC model in context; its numbers are data, so that they can change uncompiled."""
+    def variable(self, n: list[Any]) -> Any:
+        """Add the parameter, with numbers ``n`` that may be data of the model, to the PyMC model in context.
+
+        A fixed parameter is its number, and no variable of the model.
+        """
         import pymc as pm
 
         name, low, high = self.parameter, self.support.low, self.support.high
-        n = [pm.Data(f"{name}_{key}", value) for key, value in self.named.items()]
         upper = None if np.isinf(high) else high
         if self.family == "half_normal":
-            if upper is None:
-                return pm.HalfNormal(name, sigma=n[0])
             return pm.TruncatedNormal(name, mu=0.0, sigma=n[0], lower=0.0, upper=upper)
         if self.family == "exponential":
             return pm.Exponential(name, scale=n[0])
@@ -215,4 +213,4 @@ class Prior:
             return pm.Uniform(name, lower=n[0], upper=n[1])
         if self.family == "normal":
             return pm.TruncatedNormal(name, mu=n[0], sigma=n[1], lower=low, upper=upper)
-        return pm.Deterministic(name, n[0] * 1.0)
+        return n[0]

@@ -1,0 +1,1 @@
+"""Coordination models as adoption maps: steady states, stability, basins, thresholds, over batches of draws."""

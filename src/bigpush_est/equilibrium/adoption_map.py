@@ -65,6 +65,22 @@ def _checked_draws(n_draws: int) -> int:
     return n_draws
 
 
+def _image(
+    function: Callable[[FloatArray, NDArray[np.intp]], FloatArray], share: FloatArray, index: NDArray[np.intp]
+) -> FloatArray:
+    value = np.asarray(function(share, index), dtype=np.float64)
+    # a comparison with NaN is false, so that an interval on which the map is not defined would pass for one without
+    # a fixed point
+    if np.any(np.isnan(value) & ~np.isnan(share)):
+        raise InvalidValue(
+            key="function",
+            value="NaN",
+            requirement="a number at every share in [0, 1]",
+            remedy="define the map on all of [0, 1], the corners included",
+        )
+    return np.clip(value, 0.0, 1.0)
+
+
 class MonotoneMap:
     """A nondecreasing map given by a function of (share, index of the draws).
 
@@ -104,7 +120,7 @@ class MonotoneMap:
 
     def __call__(self, share: FloatArray) -> FloatArray:
         """Γ(share), clipped to [0, 1]."""
-        return np.clip(np.asarray(self._function(share, self._index), dtype=np.float64), 0.0, 1.0)
+        return _image(self._function, share, self._index)
 
     def enclosure(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
         """[Γ(low), Γ(high)], by monotonicity."""
@@ -157,7 +173,7 @@ class LipschitzMap:
 
     def __call__(self, share: FloatArray) -> FloatArray:
         """Γ(share), clipped to [0, 1]."""
-        return np.clip(np.asarray(self._function(share, self._index), dtype=np.float64), 0.0, 1.0)
+        return _image(self._function, share, self._index)
 
     def enclosure(self, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Γ(midpoint) ± K (high − low)/2, by the Lipschitz constant."""
@@ -206,6 +222,10 @@ class ConcaveInverseMap(ABC):
     def inverse_start(self, value: FloatArray) -> FloatArray:
         """Return a share at or below g⁻¹(value): where the monotone Newton iteration starts."""
 
+    def slope_start(self, slope: FloatArray) -> FloatArray:
+        """Return a share at or below (g′)⁻¹(slope), where the search for the peak starts; 0 is always one."""
+        return np.zeros(self.n_draws)
+
     @abstractmethod
     def select(self, index: Index) -> Self:
         """Return the map of some of the draws."""
@@ -230,15 +250,18 @@ class ConcaveInverseMap(ABC):
         """
         ones, zeros = np.ones(self.n_draws), np.zeros(self.n_draws)
         value = np.broadcast_to(value, ones.shape)
-        result = np.where(value >= self.potential(ones), 1.0, 0.0)
+        result = np.where(value >= self.potential(ones), 1.0, np.where(np.isnan(value), np.nan, 0.0))
         with np.errstate(divide="ignore"):
             inside = (result < 1.0) & (value > self.potential(zeros))
         index = np.flatnonzero(inside)
         if index.size:
-            inner, target = self.select(index), value[index]
-            result[index] = newton_from_outside(
-                lambda x: _less(inner.potential_derivatives(x), target), inner.inverse_start(target), side="left"
-            )
+            start = self.select(index).inverse_start(value[index])
+
+            def restrict(chosen: NDArray[np.intp]) -> Function:
+                inner, target = self.select(index[chosen]), value[index[chosen]]
+                return lambda share: _less(inner.potential_derivatives(share), target)
+
+            result[index] = newton_from_outside(restrict, start, side="left")
         return result
 
 
@@ -246,9 +269,14 @@ def _less(derivatives: tuple[FloatArray, FloatArray, FloatArray], target: FloatA
     return derivatives[0] - target, derivatives[1]
 
 
-def newton_from_outside(
-    function: Callable[[FloatArray], tuple[FloatArray, FloatArray]], start: FloatArray, side: str
-) -> FloatArray:
+#: Value and derivative at points of shape (d,).
+type Function = Callable[[FloatArray], tuple[FloatArray, FloatArray]]
+#: The function of some of the draws: both iterations below drop the draws that have settled, so that a few slow ones
+#: do not cost a full batch, and what a draw returns does not depend on the batch that it is in.
+type Restrict = Callable[[NDArray[np.intp]], Function]
+
+
+def newton_from_outside(restrict: Restrict, start: FloatArray, side: str) -> FloatArray:
     """Newton's method for a concave function that starts below zero and stays on one side of its root.
 
     The tangent of a concave function lies above it, so each step ends short of the root: iterates move monotonically
@@ -256,53 +284,68 @@ def newton_from_outside(
 
     Parameters
     ----------
-    function
-        Returns value and derivative at shares of shape (D,).
+    restrict
+        ``restrict(index)`` returns the function of the draws in ``index``, an integer array of shape (d,).
     start
         Shape (D,), with function value ≤ 0.
     side
         ``"left"`` when the root lies to the right of the start, else ``"right"``.
     """
-    share = start.copy()
+    result = start.copy()
     direction = 1.0 if side == "left" else -1.0
+    active = np.arange(start.size)
+    share, going, function = start, np.ones(start.size, dtype=bool), restrict(active)
     for _ in range(MAX_ITERATIONS):
         value, slope = function(share)
         with np.errstate(divide="ignore", invalid="ignore"):
             step = -value / slope
-        step = np.where((value < 0.0) & np.isfinite(step) & (step * direction > 0.0), step, 0.0)
-        share = np.clip(share + step, 0.0, 1.0)
-        if not np.any(np.abs(step) > STEP_TOLERANCE * share):
+        going &= (value < 0.0) & np.isfinite(step) & (step * direction > 0.0)
+        share = np.clip(share + np.where(going, step, 0.0), 0.0, 1.0)
+        going &= np.abs(step) > STEP_TOLERANCE * share
+        result[active] = share
+        remaining = np.count_nonzero(going)
+        if not remaining:
             break
-    return share
+        if 2 * remaining <= going.size:
+            active, share, going = active[going], share[going], going[going]
+            function = restrict(active)
+    return result
 
 
 def bracketed_newton(
-    function: Callable[[FloatArray], tuple[FloatArray, FloatArray]],
-    low: FloatArray,
-    high: FloatArray,
-    max_iterations: int = MAX_ITERATIONS,
+    restrict: Restrict, low: FloatArray, high: FloatArray, start: FloatArray | None = None
 ) -> FloatArray:
     """Root of a decreasing function between ``low`` and ``high``: Newton, with bisection where Newton would leave.
 
     Parameters
     ----------
-    function
-        Value and derivative at points of shape (D,); nonnegative at ``low``, nonpositive at ``high``.
+    restrict
+        As in :func:`newton_from_outside`; the function is nonnegative at ``low`` and nonpositive at ``high``.
     low, high
         Shape (D,).
+    start
+        First points, between the two; their middle by default.
     """
-    low, high = low.copy(), high.copy()
-    point = 0.5 * (low + high)
-    for _ in range(max_iterations):
+    point = 0.5 * (low + high) if start is None else start
+    result = point.copy()
+    active = np.arange(point.size)
+    going, function = np.ones(point.size, dtype=bool), restrict(active)
+    for _ in range(MAX_ITERATIONS):
         value, slope = function(point)
         low = np.where(value >= 0.0, point, low)
         high = np.where(value <= 0.0, point, high)
         with np.errstate(divide="ignore", invalid="ignore"):
             proposal = point - value / slope
-        outside = ~((proposal > low) & (proposal < high))
-        following = np.where(outside, 0.5 * (low + high), proposal)
+        inside = (proposal > low) & (proposal < high)
+        following = np.where(inside, proposal, 0.5 * (low + high))
         moved = np.abs(following - point)
-        point = following
-        if not np.any((moved > STEP_TOLERANCE * np.abs(point)) & (high > low)):
+        point = np.where(going, following, point)
+        going &= (moved > STEP_TOLERANCE * np.abs(point)) & (high > low)
+        result[active] = point
+        remaining = np.count_nonzero(going)
+        if not remaining:
             break
-    return point
+        if 2 * remaining <= going.size:
+            active, point, low, high, going = active[going], point[going], low[going], high[going], going[going]
+            function = restrict(active)
+    return result

@@ -7,8 +7,10 @@ from numpy.typing import NDArray
 
 from bigpush_est.equilibrium.adoption_map import AdoptionMap, FloatArray
 
-#: Intervals kept per draw before a draw is given up as unresolved (Γ follows the 45-degree line over a stretch).
+#: Intervals kept per draw beyond which they are halved no further (Γ follows the 45-degree line over a stretch).
 MAX_INTERVALS = 2048
+#: Neighbouring intervals of such a draw from which on their stretch counts as unresolved; its other states are kept.
+CROWDED_GROUP = 256
 #: Intervals that the search starts from.
 INITIAL_INTERVALS = 64
 
@@ -35,72 +37,95 @@ def search_fixed_points(adoption_map: AdoptionMap, resolution: float) -> FixedPo
         Width at which bisection stops.
     """
     draw, low, high, overfull = _kept_intervals(adoption_map, resolution)
-    first, last = _clusters(draw, low, high, resolution)
-    cluster_draw, left, right = draw[first], low[first], high[last]
-    inner = adoption_map.select(cluster_draw)
-    # outside [0, 1] the map lies above 0 and below 1, so that a corner that is a fixed point shows as a sign change
-    sign_left = np.where(left <= 0.0, 1.0, np.sign(inner(left) - left)) if draw.size else left
-    sign_right = np.where(right >= 1.0, -1.0, np.sign(inner(right) - right)) if draw.size else right
-    crossing = np.sign(sign_left - sign_right).astype(np.int8) * (sign_left * sign_right < 0)
-    # an end of a cluster can itself be the fixed point
+    if not draw.size:
+        nothing = np.empty(0, dtype=np.int8)
+        return _padded(adoption_map, draw, low, nothing, overfull, resolution)
+    sign_low, sign_high = _signs(adoption_map.select(draw), low, high)
+    first, last = _groups(draw, low, high, sign_low, sign_high, resolution)
+    sign_left, sign_right = sign_low[first], sign_high[last]
+    crossing = np.where(sign_left * sign_right < 0, np.sign(sign_left - sign_right), 0.0)
+    # an end of a group can itself be the fixed point
     at_left = (sign_left == 0.0) & (sign_right != 0.0)
     at_right = (sign_right == 0.0) & (sign_left != 0.0)
-    crossing = np.where(at_left, np.where(sign_right < 0, 1, -1), crossing)
-    crossing = np.where(at_right, np.where(sign_left > 0, 1, -1), crossing).astype(np.int8)
-    # a corner that repels: a fixed point at the edge of [0, 1] which the convention above would hide
-    repelling_left = (left <= 0.0) & (sign_right > 0) & (inner(left) == 0.0) if draw.size else crossing == 1
-    repelling_right = (right >= 1.0) & (sign_left < 0) & (inner(right) == 1.0) if draw.size else crossing == 1
-    at_left, at_right = at_left | repelling_left, at_right | repelling_right
-    crossing = np.where(repelling_left | repelling_right, -1, crossing).astype(np.int8)
-    root = _bisect(inner, left, right, crossing) if draw.size else left
+    crossing = np.where(at_left, -sign_right, np.where(at_right, sign_left, crossing))
+    # Γ follows the 45-degree line so closely here that one sign change says little about what the group holds
+    crossing[overfull[draw[first]] & (last - first >= CROWDED_GROUP)] = 0.0
+    group_draw, left, right = draw[first], low[first], high[last]
+    root = _bisect(adoption_map.select(group_draw), left, right, crossing)
     root = np.where(at_left, left, np.where(at_right, right, root))
-    return _padded(adoption_map, cluster_draw, root, crossing, overfull, resolution)
+    return _padded(adoption_map, group_draw, root, crossing.astype(np.int8), overfull, resolution)
 
 
 def _kept_intervals(
     adoption_map: AdoptionMap, resolution: float
 ) -> tuple[NDArray[np.intp], FloatArray, FloatArray, NDArray[np.bool_]]:
+    """Intervals that may hold a fixed point, ordered by draw and place; a crowded draw keeps the width it had."""
     draws = adoption_map.n_draws
     edges = np.linspace(0.0, 1.0, INITIAL_INTERVALS + 1)
     draw = np.repeat(np.arange(draws), INITIAL_INTERVALS)
     low, high = np.tile(edges[:-1], draws), np.tile(edges[1:], draws)
     overfull = np.zeros(draws, dtype=bool)
+    finished: list[tuple[NDArray[np.intp], FloatArray, FloatArray]] = []
     width = 1.0 / INITIAL_INTERVALS
-    while True:
-        inner = adoption_map.select(draw)
-        below, above = inner.enclosure(low, high)
+    while draw.size:
+        below, above = adoption_map.select(draw).enclosure(low, high)
         keep = (above >= low) & (below <= high)
         draw, low, high = draw[keep], low[keep], high[keep]
-        if width <= resolution or not draw.size:
-            return draw, low, high, overfull
         crowded = np.bincount(draw, minlength=draws) > MAX_INTERVALS
-        if crowded.any():
-            overfull |= crowded
-            spare = ~crowded[draw]
-            draw, low, high = draw[spare], low[spare], high[spare]
+        overfull |= crowded
+        done = crowded[draw] | (width <= resolution)
+        finished.append((draw[done], low[done], high[done]))
+        draw, low, high = draw[~done], low[~done], high[~done]
         middle = 0.5 * (low + high)
         draw = np.repeat(draw, 2)
         low, high = np.column_stack([low, middle]).ravel(), np.column_stack([middle, high]).ravel()
         width *= 0.5
+    draw, low, high = (np.concatenate([part[i] for part in finished]) for i in range(3))
+    order = np.lexsort((low, draw))
+    return draw[order], low[order], high[order], overfull
 
 
-def _clusters(
-    draw: NDArray[np.intp], low: FloatArray, high: FloatArray, resolution: float
+def _signs(inner: AdoptionMap, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Sign of Γ(λ) − λ at both ends of each interval, with signs beyond [0, 1] that make a corner show as a change."""
+    gap_low, gap_high = inner(low) - low, inner(high) - high
+    sign_low, sign_high = np.sign(gap_low), np.sign(gap_high)
+    # Outside [0, 1] the map lies above 0 and below 1, so that a corner that attracts is a change from + to −.  At a
+    # corner that repels, the opposite sign shows it as what it is: the boundary of a basin, a change from − to +.
+    repelling_low = (low <= 0.0) & (gap_low == 0.0) & (gap_high > 0.0)
+    repelling_high = (high >= 1.0) & (gap_high == 0.0) & (gap_low < 0.0)
+    sign_low = np.where(low <= 0.0, np.where(repelling_low, -1.0, 1.0), sign_low)
+    sign_high = np.where(high >= 1.0, np.where(repelling_high, 1.0, -1.0), sign_high)
+    return sign_low, sign_high
+
+
+def _groups(
+    draw: NDArray[np.intp],
+    low: FloatArray,
+    high: FloatArray,
+    sign_low: FloatArray,
+    sign_high: FloatArray,
+    resolution: float,
 ) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    if not draw.size:
-        empty = np.empty(0, dtype=np.intp)
-        return empty, empty
+    """First and last interval of each run of neighbours, cut so that no run holds more than one change of sign."""
     apart = (np.diff(draw) != 0) | (low[1:] - high[:-1] > 0.5 * resolution)
-    first = np.concatenate([[0], np.flatnonzero(apart) + 1])
-    last = np.concatenate([np.flatnonzero(apart), [draw.size - 1]])
-    return first, last
+    starts = np.concatenate([[True], apart])
+    ends = np.concatenate([apart, [True]])
+    place = np.arange(draw.size)
+    # the last sign that was not zero, at or before the left end of each interval of a run
+    carried = sign_low[np.maximum.accumulate(np.where(starts | (sign_low != 0.0), place, 0))]
+    changes = np.cumsum(carried * sign_high < 0.0)
+    run = np.cumsum(starts) - 1
+    more_to_come = changes < changes[ends][run]
+    changed_here = np.diff(changes, prepend=0) > 0
+    ends = ends | (changed_here & more_to_come)
+    last = np.flatnonzero(ends)
+    return np.concatenate([[0], last[:-1] + 1]), last
 
 
-def _bisect(inner: AdoptionMap, left: FloatArray, right: FloatArray, crossing: NDArray[np.int8]) -> FloatArray:
-    left, right = left.copy(), right.copy()
+def _bisect(inner: AdoptionMap, left: FloatArray, right: FloatArray, crossing: FloatArray) -> FloatArray:
     for _ in range(64):
         middle = 0.5 * (left + right)
-        above = (inner(middle) - middle) * np.where(crossing == 0, 1, crossing) > 0
+        above = (inner(middle) - middle) * np.where(crossing == 0.0, 1.0, crossing) > 0.0
         left, right = np.where(above, middle, left), np.where(above, right, middle)
     # both ends are one rounding apart; keep the one that the map moves least
     gap_left, gap_right = np.abs(inner(left) - left), np.abs(inner(right) - right)
@@ -116,7 +141,7 @@ def _padded(
     resolution: float,
 ) -> FixedPoints:
     draws = adoption_map.n_draws
-    unresolved = overfull.astype(np.intp) + np.bincount(draw[crossing == 0], minlength=draws)
+    unresolved = np.maximum(overfull, np.bincount(draw[crossing == 0], minlength=draws)).astype(np.intp)
     found = crossing != 0
     draw, root, crossing = draw[found], root[found], crossing[found]
     counts = np.bincount(draw, minlength=draws)

@@ -13,15 +13,16 @@ Completeness
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from bigpush_est.equilibrium.adoption_map import (
     AdoptionMap,
     ConcaveInverseMap,
     FloatArray,
+    Function,
     bracketed_newton,
     newton_from_outside,
 )
@@ -32,6 +33,8 @@ from bigpush_est.errors import InvalidValue, ShapeMismatch
 RESIDUAL_TOLERANCE = 1e-9
 #: Draws solved together: large enough for vectorised exp and log, small enough to stay in the processor's cache.
 CHUNK = 4096
+#: Draws searched together by interval exclusion, which keeps up to ``MAX_INTERVALS`` intervals for each.
+SEARCH_CHUNK = 1024
 
 STABLE, UNSTABLE, SEMISTABLE = 1, -1, 0
 
@@ -75,12 +78,15 @@ class SteadyStates:
     @property
     def count(self) -> NDArray[np.intp]:
         """Number of steady states of each draw, shape (D,)."""
-        return (np.isfinite(self.share) & ~self.jump).sum(axis=1)
+        result: NDArray[np.intp] = np.count_nonzero(np.isfinite(self.share) & ~self.jump, axis=1)
+        return result
 
     @property
     def stable_count(self) -> NDArray[np.intp]:
         """Number of stable steady states of each draw, shape (D,)."""
-        return (np.isfinite(self.share) & (self.stability == STABLE) & ~self.jump).sum(axis=1)
+        stable = np.isfinite(self.share) & (self.stability == STABLE) & ~self.jump
+        result: NDArray[np.intp] = np.count_nonzero(stable, axis=1)
+        return result
 
     @property
     def multiple(self) -> NDArray[np.bool_]:
@@ -111,7 +117,10 @@ class SteadyStates:
         return np.where(np.isfinite(value), value, np.nan)
 
     def basins(self) -> FloatArray:
-        """Interval of starts from which each stable state is reached, shape (D, S, 2); NaN for others.
+        """Closure of the starts from which each stable or semi-stable state is reached, shape (D, S, 2).
+
+        NaN for unstable states, and for draws with unresolved intervals.  A start on a boundary stays there or, at a
+        semi-stable state, belongs to the state itself.
 
         Raises
         ------
@@ -127,17 +136,25 @@ class SteadyStates:
             )
         draws, states = self.share.shape
         result = np.full((draws, states, 2), np.nan)
+        # Between neighbouring states Γ(λ) − λ keeps one sign.  It starts positive, because Γ ≥ 0; a stable state turns
+        # it negative and an unstable one positive, while at a semi-stable state it stays what it was: such a state is
+        # reached from below where the sign is positive and from above where it is negative.
+        rising = np.ones(draws, dtype=bool)
         lower = np.zeros(draws)
         for s in range(states):
-            stable = np.isfinite(self.share[:, s]) & (self.stability[:, s] != UNSTABLE)
-            upper = np.ones(draws)
-            for later in range(states - 1, s, -1):
-                boundary = np.isfinite(self.share[:, later]) & (self.stability[:, later] == UNSTABLE)
-                upper = np.where(boundary, self.share[:, later], upper)
-            result[:, s, 0] = np.where(stable, lower, np.nan)
-            result[:, s, 1] = np.where(stable, upper, np.nan)
-            unstable = np.isfinite(self.share[:, s]) & (self.stability[:, s] == UNSTABLE)
-            lower = np.where(unstable, self.share[:, s], lower)
+            present = np.isfinite(self.share[:, s]) & (self.unresolved == 0)
+            place, kind = self.share[:, s], self.stability[:, s]
+            following = np.ones(draws)
+            if s + 1 < states:
+                # a state that attracts from above is left to the next boundary, which is the next unstable state or
+                # the next semi-stable one (a stable one cannot follow without either)
+                following = np.where(np.isfinite(self.share[:, s + 1]), self.share[:, s + 1], 1.0)
+            upwards = (kind == STABLE) | ((kind == SEMISTABLE) & ~rising)
+            reached = present & (kind != UNSTABLE)
+            result[:, s, 0] = np.where(reached, np.where(rising, lower, place), np.nan)
+            result[:, s, 1] = np.where(reached, np.where(upwards, following, place), np.nan)
+            lower = np.where(present, place, lower)
+            rising = np.where(present & (kind != SEMISTABLE), kind == UNSTABLE, rising)
         return result
 
 
@@ -178,6 +195,18 @@ def steady_states(
             for i in range(0, adoption_map.n_draws, CHUNK)
         ]
         return _joined(parts, monotone=True, completeness="exact: concave inverse, at most two interior roots")
+    parts = [
+        _searched_states(adoption_map.select(slice(i, i + SEARCH_CHUNK)), resolution, tolerance)
+        for i in range(0, adoption_map.n_draws, SEARCH_CHUNK)
+    ]
+    return _joined(
+        parts,
+        monotone=adoption_map.monotone,
+        completeness=f"interval exclusion to a resolution of {resolution:.1e}",
+    )
+
+
+def _searched_states(adoption_map: AdoptionMap, resolution: float, tolerance: float) -> SteadyStates:
     found = search_fixed_points(adoption_map, resolution)
     kept = np.isfinite(found.share)
     jump = kept & (found.residual > np.maximum(tolerance, 8 * resolution)) & (found.sign_change == UNSTABLE)
@@ -192,18 +221,32 @@ def steady_states(
         residual=found.residual,
         jump=jump,
         unresolved=found.unresolved,
-        converged=fine & (found.unresolved == 0),
+        # a continuous or nondecreasing map of [0, 1] into itself has a fixed point: none found is a failure
+        converged=fine & (found.unresolved == 0) & (kept & ~jump).any(axis=1),
         monotone=adoption_map.monotone,
-        completeness=f"interval exclusion to a resolution of {resolution:.1e}",
+        completeness="",
     )
 
 
 def _joined(parts: list[SteadyStates], *, monotone: bool, completeness: str) -> SteadyStates:
-    if len(parts) == 1:
-        return parts[0]
-    names = ("share", "slope", "stability", "residual", "jump", "unresolved", "converged")
-    arrays = {name: np.concatenate([getattr(part, name) for part in parts]) for name in names}
-    return SteadyStates(monotone=monotone, completeness=completeness, **arrays)
+    columns = max(part.share.shape[1] for part in parts)
+
+    def joined(name: str, filler: float | bool) -> NDArray[Any]:
+        arrays = [getattr(part, name) for part in parts]
+        padding = [((0, 0), (0, columns - array.shape[1])) for array in arrays]
+        return np.concatenate([np.pad(a, pad, constant_values=filler) for a, pad in zip(arrays, padding, strict=True)])
+
+    return SteadyStates(
+        share=joined("share", np.nan),
+        slope=joined("slope", np.nan),
+        stability=joined("stability", 0),
+        residual=joined("residual", np.nan),
+        jump=joined("jump", False),
+        unresolved=np.concatenate([part.unresolved for part in parts]),
+        converged=np.concatenate([part.converged for part in parts]),
+        monotone=monotone,
+        completeness=completeness,
+    )
 
 
 def peak_share(adoption_map: ConcaveInverseMap) -> FloatArray:
@@ -216,26 +259,39 @@ def peak_share(adoption_map: ConcaveInverseMap) -> FloatArray:
     peak = np.where(np.isnan(peak) & (slope_at_zero <= delta), 0.0, peak)
     index = np.flatnonzero(np.isnan(peak))
     if index.size:
-        inner = adoption_map.select(index)
 
-        def marginal(share: FloatArray) -> tuple[FloatArray, FloatArray]:
-            _, slope, curvature = inner.potential_derivatives(share)
-            return slope - inner.spillover, curvature
+        def restrict(chosen: NDArray[np.intp]) -> Function:
+            inner = adoption_map.select(index[chosen])
+            target = inner.spillover
 
-        # g′(λ) ≥ λg′(λ)·1/λ: where the potential is logarithmic near 0 the root is of the order of 1/δ, far from 0
-        peak[index] = bracketed_newton(marginal, np.full(index.size, 1e-300), np.ones(index.size))
+            def marginal(share: FloatArray) -> tuple[FloatArray, FloatArray]:
+                _, slope, curvature = inner.potential_derivatives(share)
+                return slope - target, curvature
+
+            return marginal
+
+        start = adoption_map.select(index).slope_start(delta[index])
+        peak[index] = bracketed_newton(restrict, np.zeros(index.size), np.ones(index.size), start)
     return peak
 
 
 def _concave_inverse_states(adoption_map: ConcaveInverseMap, tolerance: float) -> SteadyStates:
     draws = adoption_map.n_draws
     level, delta = adoption_map.level, adoption_map.spillover
-    peak = peak_share(adoption_map)
     ones, zeros = np.ones(draws), np.zeros(draws)
-    g_one = adoption_map.potential(ones) - delta
+    g_one, slope_one, _ = adoption_map.potential_derivatives(ones)
+    g_one = g_one - delta
     with np.errstate(divide="ignore"):
         g_zero = adoption_map.potential(zeros)
-        g_peak = adoption_map.potential(peak) - delta * peak
+    # Where G rises up to 1 or lies above k there, its peak is above k if G(1) is; only otherwise it has to be known.
+    falling = slope_one < delta
+    needed = np.flatnonzero(falling & (level >= g_one))
+    peak, g_peak = np.where(falling, np.nan, 1.0), np.where(falling, np.inf, g_one)
+    if needed.size:
+        inner = adoption_map.select(needed)
+        peak[needed] = peak_share(inner)
+        with np.errstate(divide="ignore"):
+            g_peak[needed] = inner.potential(peak[needed]) - inner.spillover * peak[needed]
 
     share = np.full((draws, 3), np.nan)
     stability = np.zeros((draws, 3), dtype=np.int8)
@@ -245,12 +301,12 @@ def _concave_inverse_states(adoption_map: ConcaveInverseMap, tolerance: float) -
     share[level <= g_zero, 0] = 0.0
     stability[np.isfinite(share[:, 0]), 0] = STABLE
 
-    upper = (level > g_one) & (level < g_peak) & (peak < 1.0)
+    upper = falling & (level > g_one) & (level < g_peak)
     _fill(adoption_map, share[:, 1], np.flatnonzero(upper), side="right")
     stability[upper, 1] = UNSTABLE
 
     # G(λ*) = k: the two roots coincide, attracting from one side only
-    tangent = (level == g_peak) & (peak > 0.0) & (peak < 1.0)
+    tangent = falling & (level == g_peak) & (peak > 0.0)
     share[tangent, 0] = peak[tangent]
     stability[tangent, 0] = SEMISTABLE
 
@@ -258,7 +314,7 @@ def _concave_inverse_states(adoption_map: ConcaveInverseMap, tolerance: float) -
     stability[level > g_one, 2] = STABLE
     # at k = G(1) the map reaches 1 exactly there: attracting if G still rises (no other root), else from one side only
     edge = level == g_one
-    stability[edge, 2] = np.where(peak[edge] >= 1.0, STABLE, SEMISTABLE)
+    stability[edge, 2] = np.where(falling[edge], SEMISTABLE, STABLE)
 
     order = np.argsort(share, axis=1, kind="stable")  # NaN sorts last
     share = np.take_along_axis(share, order, axis=1)
@@ -266,14 +322,9 @@ def _concave_inverse_states(adoption_map: ConcaveInverseMap, tolerance: float) -
     slope, residual = np.full((draws, 3), np.nan), np.full((draws, 3), np.nan)
     for s in range(3):
         index = np.flatnonzero(np.isfinite(share[:, s]))
-        if not index.size:
-            continue
-        inner, point = adoption_map.select(index), share[index, s]
-        image = inner(point)
-        residual[index, s] = np.abs(image - point)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            derivative = inner.spillover / inner.potential_derivatives(point)[1]
-        slope[index, s] = np.where((point <= 0.0) | (point >= 1.0), 0.0, derivative)
+        if index.size:
+            point = share[index, s]
+            slope[index, s], residual[index, s] = _slope_and_residual(adoption_map.select(index), point)
     converged = np.where(np.isfinite(share), residual <= tolerance * np.maximum(1.0, np.abs(slope)), True).all(axis=1)
     return SteadyStates(
         share=share,
@@ -288,17 +339,35 @@ def _concave_inverse_states(adoption_map: ConcaveInverseMap, tolerance: float) -
     )
 
 
+def _slope_and_residual(inner: ConcaveInverseMap, point: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Γ′ and |Γ(λ) − λ| at steady states: one Newton step of the inversion, started at the state, is exact there."""
+    value, slope, _ = inner.potential_derivatives(point)
+    corner = (point <= 0.0) | (point >= 1.0)
+    with np.errstate(invalid="ignore"):
+        step = (inner.level + inner.spillover * point - value) / slope
+        # beyond a corner the map stays there, and is flat
+        beyond = corner & ((step > 0.0) == (point >= 1.0))
+    residual = np.where(beyond | (np.isneginf(value) & (point <= 0.0)), 0.0, np.abs(step))
+    return np.where(corner, 0.0, inner.spillover / slope), residual
+
+
 def _fill(adoption_map: ConcaveInverseMap, column: FloatArray, index: NDArray[np.intp], side: str) -> None:
     if not index.size:
         return
+
+    def restrict(chosen: NDArray[np.intp]) -> Function:
+        inner = adoption_map.select(index[chosen])
+        level, delta = inner.level, inner.spillover
+
+        def excess(share: FloatArray) -> tuple[FloatArray, FloatArray]:
+            value, slope, _ = inner.potential_derivatives(share)
+            return value - delta * share - level, slope - delta
+
+        return excess
+
     inner = adoption_map.select(index)
-
-    def excess(share: FloatArray) -> tuple[FloatArray, FloatArray]:
-        value, slope, _ = inner.potential_derivatives(share)
-        return value - inner.spillover * share - inner.level, slope - inner.spillover
-
     start = inner.inverse_start(inner.level) if side == "left" else np.ones(index.size)
-    column[index] = newton_from_outside(excess, start, side)
+    column[index] = newton_from_outside(restrict, start, side)
 
 
 @dataclass(frozen=True, slots=True)
@@ -326,7 +395,8 @@ class LongRun:
     residual: FloatArray
 
 
-def _start(adoption_map: AdoptionMap, start: FloatArray | float) -> FloatArray:
+def starting_shares(adoption_map: AdoptionMap, start: ArrayLike) -> FloatArray:
+    """Return a start, or one per draw, as an array of shape (D,) of its own."""
     share = np.asarray(start, dtype=np.float64)
     if share.ndim > 1 or (share.ndim == 1 and share.size not in (1, adoption_map.n_draws)):
         raise ShapeMismatch(
@@ -347,7 +417,7 @@ def transition_path(adoption_map: AdoptionMap, start: FloatArray | float, period
     if periods < 0:
         raise InvalidValue(key="periods", value=periods, requirement="not negative", remedy="pass 0 or more periods")
     path = np.empty((periods + 1, adoption_map.n_draws))
-    path[0] = _start(adoption_map, start)
+    path[0] = starting_shares(adoption_map, start)
     for t in range(periods):
         path[t + 1] = adoption_map(path[t])
     return path
@@ -365,9 +435,9 @@ def long_run(
     max_periods
         Periods after which a draw counts as not converged.
     tolerance
-        Two shares closer than this are the same.
+        A step shorter than this ends the path at a steady state; a cycle repeats to this fraction of its steps.
     """
-    share = _start(adoption_map, start)
+    share = starting_shares(adoption_map, start)
     draws = adoption_map.n_draws
     final, outcome = share.copy(), np.full(draws, "not converged", dtype="<U13")
     length, periods = np.zeros(draws, dtype=np.intp), np.full(draws, max_periods, dtype=np.intp)
@@ -378,8 +448,8 @@ def long_run(
         following = inner(share)
         since += 1
         still = np.abs(following - share) <= tolerance
-        # a cycle counts once it repeats while the last step was far larger than the tolerance
-        cycle = ~still & (np.abs(following - anchor) <= tolerance) & (np.abs(following - share) > 1e3 * tolerance)
+        # a spiral that closes in slowly nearly repeats as well: a cycle has to repeat exactly for the size of its steps
+        cycle = ~still & (np.abs(following - anchor) <= tolerance * np.abs(following - share))
         done = still | cycle
         final[active] = following
         if done.any():

@@ -1,0 +1,1 @@
+"""Draws of the parameters to draws of outcomes, and their summaries."""

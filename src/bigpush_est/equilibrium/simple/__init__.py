@@ -7,6 +7,7 @@ from bigpush_est.equilibrium.simple.multiplicity import (
     delta_interval,
     eta_interval,
     multiplicity,
+    pinned_delta_interval,
 )
 from bigpush_est.equilibrium.simple.outcomes import (
     StaticOutcomes,
@@ -30,6 +31,7 @@ __all__ = [
     "labour_cost_map",
     "labour_cost_share",
     "multiplicity",
+    "pinned_delta_interval",
     "push_threshold",
     "static_outcomes",
 ]

@@ -1,17 +1,21 @@
 """Section 4's economy: parameters, the adoption map of eqs. (4.3) and (4.4), and how L/F^T is pinned."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from bigpush_est.equilibrium.adoption_map import ConcaveInverseMap, FloatArray, Index
-from bigpush_est.equilibrium.simple.condition import adopters_mass, log_cost_of_share, tail
+from bigpush_est.equilibrium.simple.condition import tail
 from bigpush_est.errors import AssumptionViolated, InvalidValue, ShapeMismatch
 
 type Pin = Literal["steady_state", "from_zero"]
 _NAMES = ("sigma", "theta", "eta", "delta", "log_scale", "kappa", "input_subsidy", "cost_subsidy")
+#: |b| below which M's numerator would lose digits: with bounded productivity it is computed through expm1 instead.
+_SMALL_EXPONENT = 1e-3
+#: What stands for b = 0, where M is a logarithm: M is right to this relative precision.
+_NO_EXPONENT = 1e-13
 
 
 def _refuse(key: str, values: FloatArray, bad: Any, requirement: str, remedy: str) -> None:
@@ -32,6 +36,37 @@ def broadcast_draws(**values: ArrayLike) -> dict[str, FloatArray]:
         if np.isnan(array).any():
             raise InvalidValue(key=name, value="NaN", requirement="a number", remedy="drop or repair missing draws")
     return {name: np.ascontiguousarray(np.broadcast_to(array.reshape(-1), (size,))) for name, array in arrays.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class _Constants:
+    """What g and its derivatives take from the parameters: computed once per batch, each of shape (D,)."""
+
+    bound: FloatArray  # K
+    width: FloatArray  # 1 − K
+    exponent: FloatArray  # b
+    bound_power: FloatArray  # K^b
+    log_bound: FloatArray  # log K where M goes through expm1, else 0
+    ratio: FloatArray  # (σ−1)/θ
+    inverse_rate: FloatArray  # 1/(σ−1)
+    index_gain: FloatArray  # E − 1
+    spending_gain: FloatArray  # E/(1−s) − 1
+    total: FloatArray  # M(1)
+    level: FloatArray  # k less log(L/F^T)
+
+    def select(self, index: Index) -> Self:
+        return type(self)(**{entry.name: getattr(self, entry.name)[index] for entry in fields(self)})
+
+    def power_and_mass(self, log_t: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """t^b and M, shape (..., D)."""
+        power = np.exp(self.exponent * log_t)
+        mass = (power - self.bound_power) / (self.exponent * self.width)
+        if self.log_bound.any():
+            stable = (
+                self.bound_power * np.expm1(self.exponent * (log_t - self.log_bound)) / (self.exponent * self.width)
+            )
+            mass = np.where(self.log_bound < 0.0, stable, mass)
+        return power, mass
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -81,6 +116,7 @@ class SimpleEconomy(ConcaveInverseMap):
     kappa: FloatArray
     input_subsidy: FloatArray
     cost_subsidy: FloatArray
+    _known: _Constants | None = field(default=None, init=False, repr=False)
 
     @classmethod
     def build(
@@ -194,12 +230,7 @@ class SimpleEconomy(ConcaveInverseMap):
     @property
     def level(self) -> FloatArray:
         """k = log(E − 1) − log σ + log(L/F^T) − log(1 − s^F)."""
-        return (
-            np.log(np.expm1((self.sigma - 1.0) * (np.log(self.eta) - np.log1p(-self.input_subsidy))))
-            - np.log(self.sigma)
-            + self.log_scale
-            - np.log1p(-self.cost_subsidy)
-        )
+        return self._constants.level + self.log_scale
 
     @property
     def spillover(self) -> FloatArray:
@@ -207,61 +238,70 @@ class SimpleEconomy(ConcaveInverseMap):
         return self.delta
 
     @property
-    def _bound(self) -> FloatArray:
-        return self.kappa**-self.theta
+    def _constants(self) -> _Constants:
+        if self._known is None:
+            object.__setattr__(self, "_known", self._computed_constants())
+        assert self._known is not None
+        return self._known
 
-    @property
-    def _bound_power(self) -> FloatArray:
-        return np.where(np.isfinite(self.kappa), self.kappa ** -(self.theta - self.sigma + 1.0), 0.0)
+    def _computed_constants(self) -> _Constants:
+        rate = self.sigma - 1.0
+        bounded = np.isfinite(self.kappa)
+        log_bound = np.where(bounded, -self.theta * np.log(np.where(bounded, self.kappa, 2.0)), 0.0)
+        bound = np.where(bounded, np.exp(log_bound), 0.0)
+        exponent = 1.0 - rate / self.theta
+        exponent = np.where(np.abs(exponent) < _NO_EXPONENT, _NO_EXPONENT, exponent)
+        index_gain = np.expm1(rate * (np.log(self.eta) - np.log1p(-self.input_subsidy)))
+        constants = _Constants(
+            bound=bound,
+            width=1.0 - bound,
+            exponent=exponent,
+            bound_power=np.where(bounded, np.exp(exponent * log_bound), 0.0),
+            log_bound=np.where(np.abs(exponent) < _SMALL_EXPONENT, log_bound, 0.0),
+            ratio=rate / self.theta,
+            inverse_rate=1.0 / rate,
+            index_gain=index_gain,
+            spending_gain=(index_gain + self.input_subsidy) / (1.0 - self.input_subsidy),
+            total=np.empty(0),
+            level=np.log(index_gain) - np.log(self.sigma) - np.log1p(-self.cost_subsidy),
+        )
+        return replace(constants, total=constants.power_and_mass(np.zeros(self.n_draws))[1])
 
     def potential(self, share: FloatArray) -> FloatArray:
         """g(λ), shape (..., D)."""
+        c = self._constants
         with np.errstate(divide="ignore"):
-            value: FloatArray = log_cost_of_share(
-                tail(share, self._bound),
-                sigma=self.sigma,
-                theta=self._safe_theta,
-                gain=self.gain,
-                bound=self._bound,
-                bound_power=self._bound_power,
-                input_subsidy=self.input_subsidy,
-            )
+            log_t = np.log(tail(share, c.bound))
+        mass = c.power_and_mass(log_t)[1]
+        index = np.log(c.total + c.index_gain * mass)
+        spending = np.log(c.total + c.spending_gain * mass) if self.input_subsidy.any() else index
+        value: FloatArray = c.ratio * log_t + spending - index * c.inverse_rate
         return value
-
-    @property
-    def _safe_theta(self) -> FloatArray:
-        # b = 0 is a removable singularity of M (a logarithm): move θ by less than the arithmetic can tell apart
-        exponent = 1.0 - (self.sigma - 1.0) / self.theta
-        return np.where(np.abs(exponent) < 1e-7, self.theta * (1.0 + 1e-7), self.theta)
 
     def potential_derivatives(self, share: FloatArray) -> tuple[FloatArray, FloatArray, FloatArray]:
         """g, g′ and g″, each of shape (D,)."""
-        bound, bound_power, theta = self._bound, self._bound_power, self._safe_theta
-        width = 1.0 - bound
-        b = 1.0 - (self.sigma - 1.0) / theta
-        t = tail(share, bound)
+        c = self._constants
+        t = tail(share, c.bound)
         with np.errstate(divide="ignore", invalid="ignore"):
             log_t = np.log(t)
-            power = np.exp(b * log_t)
-            mass = (power - bound_power) / (b * width)
-            total = (1.0 - bound_power) / (b * width)
+            power, mass = c.power_and_mass(log_t)
             # dM/dλ = φ̄^{σ−1} = t^{b−1}: the marginal adopter's φ^{σ−1}
-            first = power / t
-            second = (b - 1.0) * first / t * width
-            price_gain = self.price_gain
-            a_spend = price_gain / (1.0 - self.input_subsidy) - 1.0
-            a_index = price_gain - 1.0
-            spending, index = total + a_spend * mass, total + a_index * mass
-            ratio = (self.sigma - 1.0) / theta
-            g = ratio * log_t + np.log(spending) - np.log(index) / (self.sigma - 1.0)
-            u, v = a_spend * first / spending, a_index * first / index
-            slope = ratio * width / t + u - v / (self.sigma - 1.0)
-            curvature = (
-                -ratio * (width / t) ** 2
-                + a_spend * second / spending
-                - u * u
-                - (a_index * second / index - v * v) / (self.sigma - 1.0)
-            )
+            growth = c.width / t
+            marginal = power / t
+            second = -c.ratio * marginal * growth
+            index = c.total + c.index_gain * mass
+            v = c.index_gain * marginal / index
+            v_change = c.index_gain * second / index - v * v
+            log_index = np.log(index)
+            log_spending, u, u_change = log_index, v, v_change
+            if self.input_subsidy.any():
+                spending = c.total + c.spending_gain * mass
+                log_spending = np.log(spending)
+                u = c.spending_gain * marginal / spending
+                u_change = c.spending_gain * second / spending - u * u
+            g = c.ratio * log_t + log_spending - log_index * c.inverse_rate
+            slope = c.ratio * growth + u - v * c.inverse_rate
+            curvature = -c.ratio * growth * growth + u_change - v_change * c.inverse_rate
         return g, slope, curvature
 
     def inverse_start(self, value: FloatArray) -> FloatArray:
@@ -269,14 +309,22 @@ class SimpleEconomy(ConcaveInverseMap):
 
         log(spending) − log(index)/(σ−1) increases with λ, so g(λ) ≤ ((σ−1)/θ) log t + [its value at 1].
         """
-        ones = np.ones(self.n_draws)
-        t = np.exp(np.minimum((value - self.potential(ones)) * self.theta / (self.sigma - 1.0), 0.0))
-        bound = self._bound
-        return np.clip((t * (1.0 - 1e-12) - bound) / (1.0 - bound), 0.0, 1.0)
+        c = self._constants
+        t = np.exp(np.minimum((value - self.potential(np.ones(self.n_draws))) / c.ratio, 0.0))
+        return np.clip((t * (1.0 - 1e-12) - c.bound) / c.width, 0.0, 1.0)
+
+    def slope_start(self, slope: FloatArray) -> FloatArray:
+        """Return a share at or below (g′)⁻¹(slope): g′(λ) ≥ ((σ−1)/θ)(1 − K)/t because the other terms increase."""
+        c = self._constants
+        with np.errstate(divide="ignore"):
+            return np.clip((c.ratio * c.width / slope - c.bound) / c.width, 0.0, 1.0)
 
     def select(self, index: Index) -> Self:
         """Return the economy of some of the draws."""
-        return type(self)(**{name: getattr(self, name)[index] for name in _NAMES})
+        chosen = type(self)(**{name: getattr(self, name)[index] for name in _NAMES})
+        if self._known is not None:
+            object.__setattr__(chosen, "_known", self._known.select(index))
+        return chosen
 
     # -- variants ----------------------------------------------------------------------------------------------------
 
@@ -291,13 +339,25 @@ class SimpleEconomy(ConcaveInverseMap):
         return type(self).build(**({name: getattr(self, name) for name in _NAMES} | values))
 
     def cutoff(self, share: FloatArray) -> FloatArray:
-        """φ̄(λ) = t^{−1/θ}, the productivity of the marginal adopter."""
+        """φ̄(λ) = t^{−1/θ}, the productivity of the marginal adopter, shape (..., D)."""
         with np.errstate(divide="ignore"):
-            return tail(share, self._bound) ** (-1.0 / self.theta)
+            result: FloatArray = tail(share, self._constants.bound) ** (-1.0 / self.theta)
+        return result
+
+    def tail_slope(self, share: FloatArray) -> FloatArray:
+        """d log t/dλ = (1 − K)/t, shape (..., D)."""
+        c = self._constants
+        with np.errstate(divide="ignore"):
+            result: FloatArray = c.width / tail(share, c.bound)
+        return result
 
     def mass(self, share: FloatArray) -> FloatArray:
         """M(λ), adopters' mass of φ^{σ−1}, shape (..., D)."""
-        result: FloatArray = adopters_mass(
-            tail(share, self._bound), self.sigma, self._safe_theta, self._bound, self._bound_power
-        )
-        return result
+        c = self._constants
+        with np.errstate(divide="ignore"):
+            return c.power_and_mass(np.log(tail(share, c.bound)))[1]
+
+    @property
+    def total_mass(self) -> FloatArray:
+        """M(1), all firms' mass of φ^{σ−1}, shape (D,)."""
+        return self._constants.total

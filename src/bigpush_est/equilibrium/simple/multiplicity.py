@@ -12,13 +12,14 @@ which needs G to fall at 1: **δ > g′(1)**.  With unbounded productivity and b
 industrialised state of a trap is always full adoption, λ = 1, because an interior root beyond the peak is unstable.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bigpush_est.equilibrium.adoption_map import FloatArray, bracketed_newton
-from bigpush_est.equilibrium.simple.economy import SimpleEconomy
+from bigpush_est.equilibrium.adoption_map import FloatArray, Function, bracketed_newton
+from bigpush_est.equilibrium.simple.economy import Pin, SimpleEconomy
 from bigpush_est.equilibrium.steady_states import peak_share
 
 
@@ -61,7 +62,8 @@ def multiplicity(economy: SimpleEconomy) -> Multiplicity:
     at_one, critical, _ = economy.potential_derivatives(ones)
     peak = peak_share(economy)
     low = at_one - economy.delta
-    high = economy.potential(peak) - economy.delta * peak
+    with np.errstate(divide="ignore"):
+        high = economy.potential(peak) - economy.delta * peak
     possible = economy.delta > critical
     shift = economy.level - economy.log_scale
     return Multiplicity(
@@ -86,7 +88,8 @@ class Interval:
     @property
     def exists(self) -> NDArray[np.bool_]:
         """Whether any value of the parameter gives several steady states, shape (D,)."""
-        return np.isfinite(self.low)
+        result: NDArray[np.bool_] = np.isfinite(self.low)
+        return result
 
 
 def delta_interval(economy: SimpleEconomy) -> Interval:
@@ -115,15 +118,41 @@ def delta_interval(economy: SimpleEconomy) -> Interval:
     if index.size:
         inner, target = economy.select(index), level[index]
 
-        def tangency(share: FloatArray) -> tuple[FloatArray, FloatArray]:
-            value, slope, curvature = inner.potential_derivatives(share)
-            return share * slope - (value - target), share * curvature
+        def restrict(chosen: NDArray[np.intp]) -> Function:
+            some, some_target = inner.select(chosen), target[chosen]
 
-        # below the smallest share that g can reach at this level the difference is negative; start the bracket there
-        touch = bracketed_newton(tangency, inner.inverse_start(target), np.ones(index.size))
+            def tangency(share: FloatArray) -> tuple[FloatArray, FloatArray]:
+                value, slope, curvature = some.potential_derivatives(share)
+                return share * slope - (value - some_target), share * curvature
+
+            return tangency
+
+        # at the smallest share that g can reach at this level the difference is still positive; start the bracket there
+        start = inner.inverse_start(target)
+        touch = bracketed_newton(restrict, start, np.ones(index.size))
         high[index] = (inner.potential(touch) - target) / touch
     high[exists & unbounded] = np.inf
     return Interval(low=np.where(exists, low, np.nan), high=high)
+
+
+def pinned_delta_interval(economy: SimpleEconomy, adopter_share: float, pin: Pin) -> Interval:
+    """δ that gives several steady states when an observed share pins L/F^T, so that k moves with δ.
+
+    With k = g(λ) − δλ (``pin = "steady_state"``), G(1) < k reads **δ > (g(1) − g(λ))/(1 − λ)**; k < max G then holds by
+    itself, and no δ is too large.  With k = g(λ) (``"from_zero"``), k is fixed and the interval is
+    :func:`delta_interval`'s.
+
+    Examples
+    --------
+    >>> economy = SimpleEconomy.pinned(eta=1.25, delta=1.0, adopter_share=0.07)
+    >>> float(pinned_delta_interval(economy, 0.07, "steady_state").low[0].round(2))
+    2.77
+    """
+    shares = np.full(economy.n_draws, adopter_share)
+    if pin == "from_zero":
+        return delta_interval(economy)
+    rise = economy.potential(np.ones(economy.n_draws)) - economy.potential(shares)
+    return Interval(low=rise / (1.0 - shares), high=np.full(economy.n_draws, np.inf))
 
 
 def eta_interval(economy: SimpleEconomy) -> Interval:
@@ -144,16 +173,17 @@ def eta_interval(economy: SimpleEconomy) -> Interval:
         peak = peak_share(candidate)
         return candidate.potential(peak) - candidate.delta * peak - candidate.level
 
-    # η^{σ−1} − 1 from 1e-12 to e^60: beyond it η differs from 1 by less than rounding, or is astronomically large
-    bottom, top = np.full(economy.n_draws, -28.0), np.full(economy.n_draws, 60.0)
+    # η^{σ−1} − 1 from 1e-12, below which η differs from 1 by less than rounding, to η = e^60 or what can be computed
+    bottom, top = np.full(economy.n_draws, -28.0), np.minimum(60.0 * (economy.sigma - 1.0), 600.0)
 
-    def root(slack_of: object) -> FloatArray:
-        low, high = bottom.copy(), top.copy()
+    def root(slack_of: Callable[[SimpleEconomy], FloatArray]) -> FloatArray:
+        low, high = bottom, top
+        middle: FloatArray = 0.5 * (low + high)
         for _ in range(60):
-            middle = 0.5 * (low + high)
-            above = slack_of(at(middle)) > 0  # type: ignore[operator]
+            above = slack_of(at(middle)) > 0
             low, high = np.where(above, middle, low), np.where(above, high, middle)
-        return 0.5 * (low + high)
+            middle = 0.5 * (low + high)
+        return middle
 
     first, last = root(slack_at_one), root(slack_at_peak)
     lowest = at(first)

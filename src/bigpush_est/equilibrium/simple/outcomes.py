@@ -1,10 +1,11 @@
-"""Prices, wages, output, consumption and taxes in Section 4's economy, and the variant with adoption costs in labour."""
+"""Prices, output, consumption and taxes in Section 4's economy, and the variant with adoption costs in labour."""
 
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from bigpush_est.equilibrium.adoption_map import FloatArray, MonotoneMap, bracketed_newton
+from bigpush_est.equilibrium.adoption_map import FloatArray, Function, MonotoneMap, bracketed_newton
 from bigpush_est.equilibrium.simple.economy import SimpleEconomy
 from bigpush_est.errors import InvalidValue
 
@@ -41,7 +42,7 @@ class StaticOutcomes:
 
 
 def static_outcomes(economy: SimpleEconomy, share: FloatArray, previous_share: FloatArray) -> StaticOutcomes:
-    """Aggregates of a period with adopter share λ_t after λ_{t−1}.
+    """Return the aggregates of a period with adopter share λ_t after λ_{t−1}.
 
     With M(λ) adopters' mass of φ^{σ−1}, E = η^{σ−1}(1−s)^{1−σ} and A_s^{σ−1} = M(1) + (E − 1)M(λ):
 
@@ -55,7 +56,7 @@ def static_outcomes(economy: SimpleEconomy, share: FloatArray, previous_share: F
     share, previous_share
         λ_t and λ_{t−1}, shape (..., D).
     """
-    mass, total = economy.mass(share), economy.mass(np.ones(economy.n_draws))
+    mass, total = economy.mass(share), economy.total_mass
     index = total + (economy.price_gain - 1.0) * mass
     markup = economy.sigma / (economy.sigma - 1.0)
     spillover = np.exp(economy.delta * previous_share)
@@ -94,25 +95,29 @@ def labour_cost_share(economy: SimpleEconomy) -> FloatArray:
         raise InvalidValue(
             key="subsidy", value="positive", requirement="zero here", remedy="pass the economy without its subsidy"
         )
-    total = economy.mass(np.ones(economy.n_draws))
-    scale, gain = np.exp(economy.log_scale), economy.gain
-
-    def excess(share: FloatArray) -> tuple[FloatArray, FloatArray]:
-        labour = scale - share
-        with np.errstate(divide="ignore", invalid="ignore"):
-            value = (
-                np.log((gain - 1.0) / (economy.sigma - 1.0))
-                + np.log(np.maximum(labour, 0.0))
-                + (economy.sigma - 1.0) * np.log(economy.cutoff(share))
-                - np.log(total + (gain - 1.0) * economy.mass(share))
-            )
-        return np.where(labour > 0, value, -np.inf), np.full_like(share, np.nan)
-
     zeros, ones = np.zeros(economy.n_draws), np.ones(economy.n_draws)
-    share = bracketed_newton(excess, zeros, ones)
+
+    def restrict(chosen: NDArray[np.intp]) -> Function:
+        inner = economy.select(chosen)
+        return lambda share: _labour_cost_excess(inner, share)
+
+    excess = restrict(np.arange(economy.n_draws))
+    share = bracketed_newton(restrict, zeros, ones)
     share = np.where(excess(ones)[0] >= 0, 1.0, share)
-    with np.errstate(divide="ignore"):
-        return np.where(excess(zeros)[0] <= 0, 0.0, share)
+    return np.where(excess(zeros)[0] <= 0, 0.0, share)
+
+
+def _labour_cost_excess(economy: SimpleEconomy, share: FloatArray) -> tuple[FloatArray, FloatArray]:
+    """Right less left side of the labour-cost condition, −∞ where adopters would need more labour than there is."""
+    rate, gain = economy.sigma - 1.0, economy.gain - 1.0
+    labour = np.exp(economy.log_scale) - share
+    cutoff = economy.cutoff(share)
+    index = economy.total_mass + gain * economy.mass(share)
+    marginal = cutoff**rate
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.log(gain / rate) + np.log(np.maximum(labour, 0.0)) + np.log(marginal) - np.log(index)
+        slope = -1.0 / labour - rate / economy.theta * economy.tail_slope(share) - gain * marginal / index
+    return np.where(labour > 0, value, -np.inf), np.where(labour > 0, slope, np.nan)
 
 
 def labour_cost_map(economy: SimpleEconomy) -> MonotoneMap:

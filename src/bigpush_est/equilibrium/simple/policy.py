@@ -18,15 +18,15 @@ well.  Proposition 2(i) holds where neither happens.
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from bigpush_est.equilibrium.adoption_map import FloatArray, bracketed_newton
+from bigpush_est.equilibrium.adoption_map import FloatArray, Function, bracketed_newton
 from bigpush_est.equilibrium.simple.economy import SimpleEconomy
 from bigpush_est.equilibrium.simple.outcomes import static_outcomes
-from bigpush_est.equilibrium.steady_states import SteadyStates, steady_states
+from bigpush_est.equilibrium.steady_states import SteadyStates, starting_shares, steady_states
 from bigpush_est.errors import InvalidValue
 
 type Instrument = Literal["input", "cost"]
@@ -105,9 +105,7 @@ def push_threshold(
         raise InvalidValue(
             key="economy", value="subsidised", requirement="without subsidies", remedy="pass the unsubsidised economy"
         )
-    initial = np.broadcast_to(np.asarray(start, dtype=np.float64), (economy.n_draws,))
-    if not ((initial >= 0) & (initial <= 1)).all():
-        raise InvalidValue(key="start", value=start, requirement="a share in [0, 1]", remedy="pass a share")
+    initial = starting_shares(economy, start)
     states = steady_states(economy) if states is None else states
     threshold = states.threshold
     with np.errstate(invalid="ignore"):
@@ -140,25 +138,58 @@ def push_threshold(
     return PushThreshold(subsidy, largest, tax, gap, reach, status)
 
 
+@dataclass(frozen=True, slots=True)
+class _InputEffect:
+    """log R as a function of w = −log(1 − s) at a given share; every array has shape (D,)."""
+
+    sigma: FloatArray
+    log_gain: FloatArray  # log h
+    adopting: FloatArray  # u
+
+    @classmethod
+    def at(cls, economy: SimpleEconomy, share: FloatArray) -> Self:
+        return cls(
+            sigma=economy.sigma,
+            log_gain=(economy.sigma - 1.0) * np.log(economy.eta),
+            adopting=economy.mass(share) / economy.total_mass,
+        )
+
+    def select(self, index: NDArray[np.intp]) -> Self:
+        return type(self)(self.sigma[index], self.log_gain[index], self.adopting[index])
+
+    def value_and_slope(self, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """log R(s) and d log R/dw = (σ−1)/(E−1) − (1−u)/(1−u+Eu) + σ(1−u)/(1−u+Eu/y).
+
+        The slope is written without the terms that cancel at large w, where it is of the order of 1/E.
+        """
+        rate, u, staying = self.sigma - 1.0, self.adopting, 1.0 - self.adopting
+        excess = np.expm1(self.log_gain + rate * w)
+        adopters = (excess + 1.0) * u
+        index, spending = staying + adopters, staying + adopters * np.exp(w)
+        value = np.log(excess) + np.log(index) / rate - np.log(spending)
+        return value, rate / excess - staying / index + self.sigma * staying / spending
+
+    def slope_and_curvature(self, w: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """E times d log R/dw, which does not flatten out as w grows, and the derivative of that product."""
+        rate, u, staying = self.sigma - 1.0, self.adopting, 1.0 - self.adopting
+        excess = np.expm1(self.log_gain + rate * w)
+        gain = excess + 1.0
+        index, spending = staying / gain + u, staying / gain + u * np.exp(w)
+        lost, drawn = staying / index, self.sigma * staying / spending
+        product = rate * gain / excess - lost + drawn
+        change = (
+            -rate * rate * gain / excess**2
+            - rate * lost * staying / (gain * index)
+            + drawn * (rate * staying / gain - u * np.exp(w)) / spending
+        )
+        return product, change
+
+
 def input_subsidy_effect(economy: SimpleEconomy, share: FloatArray, log_keep: FloatArray) -> tuple[FloatArray, ...]:
-    """log R(s) − log R(0) at λ and its derivative in w = −log(1 − s), each of shape (D,).
-
-    d log R/dw = (σ−1)E/(E−1) + Eu/(1−u+Eu) − σ(Eu/y)/(1−u+Eu/y).
-    """
-    u = economy.mass(share) / economy.mass(np.ones(economy.n_draws))
-    sigma = economy.sigma
-    rate = sigma - 1.0
-    log_gain = rate * np.log(economy.eta)
-
-    def log_return(w: FloatArray) -> tuple[FloatArray, FloatArray]:
-        e = np.exp(log_gain + rate * w)
-        index, spending = 1.0 - u + e * u, 1.0 - u + e * u * np.exp(w)
-        value = np.log(np.expm1(log_gain + rate * w)) + np.log(index) / rate - np.log(spending)
-        slope = rate / -np.expm1(-log_gain - rate * w) + e * u / index - sigma * e * u * np.exp(w) / spending
-        return value, slope
-
-    value, slope = log_return(log_keep)
-    return value - log_return(np.zeros_like(log_keep))[0], slope
+    """log R(s) − log R(0) at λ and its derivative in w = −log(1 − s), each of shape (D,)."""
+    effect = _InputEffect.at(economy, share)
+    value, slope = effect.value_and_slope(log_keep)
+    return value - effect.value_and_slope(np.zeros_like(log_keep))[0], slope
 
 
 def _input_threshold(
@@ -166,28 +197,38 @@ def _input_threshold(
 ) -> tuple[FloatArray, FloatArray, FloatArray]:
     """Return the ends of the working subsidies (NaN, 1 if out of reach) and the peak effect, each of shape (D,)."""
     draws = economy.n_draws
-    far = np.full(draws, LARGEST_LOG_KEEP)
-    u = economy.mass(target) / economy.mass(np.ones(draws))
-    # the effect is single-peaked, and has an interior peak only if (1 − u)/u > σ − 1
-    interior = (1.0 - u) / u > economy.sigma - 1.0
-    nothing = np.full(draws, np.nan)
-    turning = bracketed_newton(
-        lambda w: (input_subsidy_effect(economy, target, w)[1], nothing), np.zeros(draws), far
+    effect = _InputEffect.at(economy, target)
+    nothing, far = np.zeros(draws), np.full(draws, LARGEST_LOG_KEEP)
+    unsubsidised = effect.value_and_slope(nothing)[0]
+    # the effect is single-peaked, and has an interior peak only if (1 − u)/u > σ − 1, that is u < 1/σ
+    index = np.flatnonzero(effect.adopting * economy.sigma < 1.0)
+    top = far.copy()
+    top[index] = bracketed_newton(
+        lambda chosen: effect.select(index[chosen]).slope_and_curvature, nothing[index], far[index]
     )
-    top = np.where(interior, turning, far)
-    reach = input_subsidy_effect(economy, target, top)[0]
+    reach = effect.value_and_slope(top)[0] - unsubsidised
     within = needed < reach
 
-    def missing(w: FloatArray) -> tuple[FloatArray, FloatArray]:
-        value, slope = input_subsidy_effect(economy, target, w)
-        return needed - value, -slope
+    def crossing(index: NDArray[np.intp], low: FloatArray, high: FloatArray, sign: float) -> FloatArray:
+        """Where the effect equals what is needed: it rises from low to high (sign 1) or falls (−1)."""
 
-    log_keep = bracketed_newton(missing, np.zeros(draws), top)
-    falls_back = within & interior & (input_subsidy_effect(economy, target, far)[0] < needed)
+        def restrict(chosen: NDArray[np.intp]) -> Function:
+            some = effect.select(index[chosen])
+            level = (needed + unsubsidised)[index[chosen]]
 
-    def left_over(w: FloatArray) -> tuple[FloatArray, FloatArray]:
-        value, slope = input_subsidy_effect(economy, target, w)
-        return value - needed, slope
+            def missing(w: FloatArray) -> tuple[FloatArray, FloatArray]:
+                value, slope = some.value_and_slope(w)
+                return sign * (level - value), -sign * slope
 
-    end = np.where(falls_back, bracketed_newton(left_over, top, far), far)
-    return np.where(within, -np.expm1(-log_keep), np.nan), np.where(falls_back, -np.expm1(-end), 1.0), reach
+            return missing
+
+        return -np.expm1(-bracketed_newton(restrict, low[index], high[index]))
+
+    smallest, largest = np.full(draws, np.nan), np.ones(draws)
+    index = np.flatnonzero(within)
+    if index.size:
+        smallest[index] = crossing(index, nothing, top, 1.0)
+    index = np.flatnonzero(within & (top < far) & (effect.value_and_slope(far)[0] - unsubsidised < needed))
+    if index.size:
+        largest[index] = crossing(index, top, far, -1.0)
+    return smallest, largest, reach

@@ -1,0 +1,145 @@
+"""What adopter shares say of the subsidy: eq. (4.4) solved for its error, and the conditional posterior of s̄.
+
+Section 4's map fits the shares of 1976 and 1980 only up to a change in the log profitability of adoption,
+
+    u_t = g(λ_t; s̄) − k(s̄) − δ λ_{t−1} ~ Normal(0, τ_u),
+
+so that a share's density is that of u_t times g′(λ_t): no solver in the likelihood.  k is pinned by the share of 1972.
+
+The posterior of s̄ given η, δ, σ and θ has one dimension, so it is drawn exactly, by inverting its distribution
+function on a grid.  Under ``feedback = "cut"`` that is all: shares inform s̄, while η and δ keep the posterior that the
+reduced-form estimates give them.  A closed economy has no exports, no regions and no bounded productivity; where it
+misfits, a full posterior would move η and δ to repair the fit (Plummer 2015; Jacob, Murray, Holmes and Robert 2017).
+Under ``"full"`` the draws are also resampled with weights Z(η, δ) = p(shares | η, δ), the grid's normalising constant.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from bigpush_est.bayes.model import ModelInputs, log_likelihood, log_normal_density
+from bigpush_est.equilibrium.adoption_map import FloatArray
+from bigpush_est.equilibrium.simple.condition import cost_slope, log_cost_of_share, tail
+
+#: Grid on log(s/(1−s)): s from 0.0003 to 0.98; the coarse pass finds where the mass lies, the fine one integrates.
+LOGIT_RANGE = (-8.0, 4.0)
+COARSE, FINE = 61, 81
+#: Draws evaluated together.
+BLOCK = 2000
+
+
+def log_share_density(inputs: ModelInputs, p: dict[str, FloatArray]) -> FloatArray:
+    """Log density of the shares of 1976 and 1980 given parameters, of the parameters' common shape."""
+    e = inputs.evidence
+    rate = p["sigma"] - 1.0
+    theta = p["pareto_ratio"] * rate
+    bounded = np.isfinite(e.kappa)
+    shape = {
+        "sigma": p["sigma"],
+        "theta": theta,
+        "gain": np.exp(rate * p["log_eta"]),
+        "bound": e.kappa**-theta if bounded else 0.0,
+        "bound_power": e.kappa ** -(theta - rate) if bounded else 0.0,
+    }
+    bound = shape["bound"]
+    shares = e.adopter_shares
+    level = log_cost_of_share(tail(shares[0], bound), **shape) - p["delta"] * e.pin_previous
+    # the subsidy raises k by what it adds to log(η^{σ−1}(1−s)^{1−σ} − 1)
+    subsidised = np.log(np.expm1(rate * (p["log_eta"] - np.log1p(-p["subsidy"]))))
+    level = level + subsidised - np.log(np.expm1(rate * p["log_eta"]))
+    total: FloatArray = np.zeros(np.broadcast_shapes(*(np.shape(value) for value in p.values())))
+    for t in (1, 2):
+        point = tail(shares[t], bound)
+        shock = log_cost_of_share(point, **shape, input_subsidy=p["subsidy"]) - level - p["delta"] * shares[t - 1]
+        slope = cost_slope(point, **shape, input_subsidy=p["subsidy"])
+        total = total + log_normal_density(np, shock, e.fundamentals_sd) + np.log(slope)
+    return total
+
+
+@dataclass(frozen=True, slots=True)
+class SubsidyDraws:
+    """Draws of s̄ given the other parameters.
+
+    Attributes
+    ----------
+    subsidy
+        Shape (D,).
+    log_evidence
+        log Z(η, δ, …): how well each draw's other parameters predict the shares, shape (D,).
+    edge
+        Share of draws whose conditional has noticeable mass at an end of the grid (0 in any sensible study).
+    """
+
+    subsidy: FloatArray
+    log_evidence: FloatArray
+    edge: float
+
+
+def draw_subsidy(inputs: ModelInputs, draws: dict[str, FloatArray], seed: int) -> SubsidyDraws:
+    """Draw s̄ from its conditional posterior given each draw of the other parameters.
+
+    Parameters
+    ----------
+    inputs
+        Priors and evidence; the prior of ``subsidy`` must not be fixed.
+    draws
+        Parameters by name, shape (D,); the ``subsidy`` among them is ignored.
+    seed
+        Of the uniform numbers that are inverted.
+    """
+    size = draws["delta"].size
+    uniform = np.random.default_rng(seed).random(size)
+    subsidy, evidence, edge = np.empty(size), np.empty(size), 0
+    for first in range(0, size, BLOCK):
+        part = slice(first, first + BLOCK)
+        block = {name: values[part, None] for name, values in draws.items()}
+        value, log_z, at_edge = _invert(inputs, block, uniform[part])
+        subsidy[part], evidence[part] = value, log_z
+        edge += at_edge
+    return SubsidyDraws(subsidy, evidence, edge / size)
+
+
+def _invert(
+    inputs: ModelInputs, block: dict[str, FloatArray], uniform: FloatArray
+) -> tuple[FloatArray, FloatArray, int]:
+    prior, data = inputs.prior("subsidy").frozen(), inputs.data()
+
+    def log_densities(logit: FloatArray) -> tuple[FloatArray, FloatArray]:
+        """Log density of log(s/(1−s)) without and with the shares, up to one constant."""
+        s = 1.0 / (1.0 + np.exp(-logit))
+        p = block | {"subsidy": s}
+        with np.errstate(divide="ignore"):
+            base = prior.logpdf(s) + log_likelihood(np, data, p) + np.log(s) + np.log1p(-s)
+        return base, base + log_share_density(inputs, p)
+
+    coarse = np.broadcast_to(np.linspace(*LOGIT_RANGE, COARSE), (uniform.size, COARSE))
+    step = coarse[0, 1] - coarse[0, 0]
+    rough_base, rough = log_densities(coarse)
+    top = rough.max(axis=1, keepdims=True)
+    near = rough > top - 20.0
+    low = np.where(near, coarse, np.inf).min(axis=1) - step
+    high = np.where(near, coarse, -np.inf).max(axis=1) + step
+    grid = low[:, None] + np.linspace(0.0, 1.0, FINE) * (high - low)[:, None]
+    joint = log_densities(grid)[1]
+    peak = joint.max(axis=1, keepdims=True)
+    density = np.exp(joint - peak)
+    spacing = (high - low) / (FINE - 1)
+    cells = 0.5 * (density[:, 1:] + density[:, :-1])
+    cumulative = np.concatenate([np.zeros((uniform.size, 1)), np.cumsum(cells, axis=1)], axis=1)
+    target = uniform * cumulative[:, -1]
+    cell = np.minimum((cumulative[:, 1:-1] <= target[:, None]).sum(axis=1), FINE - 2)
+    rows = np.arange(uniform.size)
+    left, right = density[rows, cell], density[rows, cell + 1]
+    rest = target - cumulative[rows, cell]
+    # within a cell the density is linear, so its integral is a quadratic in the position
+    slope = right - left
+    root = np.sqrt(np.maximum(left**2 + 2.0 * slope * rest, 0.0))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        position = np.where(np.abs(slope) > 1e-12 * (left + right), (root - left) / slope, rest / left)
+    logit = grid[rows, cell] + np.clip(position, 0.0, 1.0) * spacing
+    # Z = ∫ p(shares | s, η, δ) p(s | η, δ, the rest) ds, the second density normalised by its own integral
+    base_peak = rough_base.max(axis=1)
+    log_base = base_peak + np.log(np.exp(rough_base - base_peak[:, None]).sum(axis=1) * step)
+    log_joint = peak[:, 0] + np.log(cumulative[:, -1] * spacing)
+    at_edge = int(((rough[:, 0] > top[:, 0] - 6.0) | (rough[:, -1] > top[:, 0] - 6.0)).sum())
+    return 1.0 / (1.0 + np.exp(-logit)), log_joint - log_base, at_edge

@@ -1,0 +1,481 @@
+"""A study: reads a TOML file, checks all of it before any work, and says what the model takes from it.
+
+Every number in a study is the id of a published figure or an assumption that names its source; both reach the report's
+table of inputs through :meth:`Study.sources`.
+"""
+
+import copy
+import hashlib
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from bigpush_est.bayes.evidence import (
+    EXPONENTS,
+    Exponent,
+    Feedback,
+    PublishedEvidence,
+    Source,
+    inferred_xi,
+    pooled_estimate,
+)
+from bigpush_est.bayes.model import ModelInputs
+from bigpush_est.bayes.priors import PARAMETERS, Prior
+from bigpush_est.bayes.sampling import SamplerSettings
+from bigpush_est.data.locate import models_folder
+from bigpush_est.data.published import PublishedTables, load_published
+from bigpush_est.errors import (
+    AmbiguousSource,
+    EmptyFile,
+    InputError,
+    InvalidValue,
+    MissingKey,
+    UnknownKey,
+    UnknownModel,
+    UnreadableFile,
+    WrongType,
+)
+
+#: Models that a study can name.
+MODELS = {"simple": "Section 4: a closed economy with one sector and one region"}
+
+type Share = Annotated[float, Field(ge=0.0, le=1.0)]
+type Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+type Text = Annotated[str, Field(min_length=1)]
+
+
+class _Section(BaseModel):
+    """A table of the study file: unknown keys are refused, numbers are not guessed from strings."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class DirectEffect(_Section):
+    """Winners vs losers, seven years on."""
+
+    figure: Text
+    standard_error: Positive
+    standard_error_source: Text
+    subsidised_share: Share = 0.0
+    subsidised_share_source: Text = "the paper's mapping"
+
+
+class Spillover(_Section):
+    """Columns of Table 1."""
+
+    panel: Literal["A"] = "A"
+    columns: Annotated[list[Annotated[int, Field(ge=1, le=8)]], Field(min_length=1)]
+    combine: Literal["single", "average", "joint"] = "single"
+    within_correlation: Annotated[float, Field(gt=-1.0, lt=1.0)] = 0.9
+
+
+class CorrelationRange(_Section):
+    """Correlation of the two estimates, and the range over which the answer is shown."""
+
+    main: Annotated[float, Field(gt=-1.0, lt=1.0)] = 0.0
+    range: list[Annotated[float, Field(gt=-1.0, lt=1.0)]] = []
+
+
+class SubsidyEvidence(_Section):
+    """Adopter shares and credit."""
+
+    adopter_shares: bool = True
+    shares: Literal["data", "model"] = "data"
+    fundamentals_sd: Positive = 0.7
+    fundamentals_sd_source: Text = "assumed"
+    feedback: Feedback = "cut"
+    subsidised_regions: Text = "subsidised_regions"
+    credit: bool = True
+    credit_figure: Text = "interest_saving"
+    credit_standard_error: Positive = 0.001
+    credit_standard_error_source: Text = "assumed"
+    exposure: Positive = 0.10
+    exposure_log_sd: Positive = 0.15
+    exposure_source: Text = "assumed"
+
+
+class Evidence(_Section):
+    """What the likelihood takes."""
+
+    direct_effect: DirectEffect
+    spillover: Spillover
+    correlation: CorrelationRange = CorrelationRange()
+    subsidy: SubsidyEvidence = SubsidyEvidence()
+
+
+class Mapping(_Section):
+    """The exponent with which estimates map to parameters."""
+
+    exponent: Exponent = "undistorted"
+
+
+class Economy(_Section):
+    """What Section 4 needs beyond the posterior."""
+
+    adopter_share: Text = "adopter_share_1972_data"
+    pin: Literal["steady_state", "from_zero"] = "steady_state"
+    kappa: Annotated[float, Field(gt=1.0, allow_inf_nan=False)] | None = None
+
+
+class SamplerSection(_Section):
+    """How to sample, and the gates."""
+
+    name: Literal["nutpie", "pymc"] = "nutpie"
+    chains: Annotated[int, Field(ge=2, le=64)] = 4
+    tune: Annotated[int, Field(ge=100)] = 1000
+    draws: Annotated[int, Field(ge=100, le=1_000_000)] = 5000
+    variant_draws: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
+    target_accept: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.9
+    max_rhat: Annotated[float, Field(gt=1.0)] = 1.01
+    min_ess: Positive = 400.0
+    max_divergences: Annotated[int, Field(ge=0)] = 0
+
+
+class Propagation(_Section):
+    """Draws through the solver."""
+
+    chunk: Annotated[int, Field(ge=100)] = 2000
+    periods: Annotated[int, Field(ge=4, le=200)] = 12
+    discount: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.85
+
+
+class Illustration(_Section):
+    """A calibration at which a trap exists, to draw Figure 3; labelled illustrative wherever it shows."""
+
+    delta: Positive = 3.2
+
+
+class Variant(_Section):
+    """The study with some keys changed."""
+
+    group: Text
+    label: Text
+    set: Annotated[dict[str, Any], Field(min_length=1)]
+
+
+class StudySpec(_Section):
+    """The whole file."""
+
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    title: Text
+    model: Text
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    evidence: Evidence
+    mapping: Mapping = Mapping()
+    economy: Economy = Economy()
+    priors: dict[str, Any]
+    sampler: SamplerSection = SamplerSection()
+    propagation: Propagation = Propagation()
+    illustration: Illustration = Illustration()
+    variants: list[Variant] = []
+
+
+class Study:
+    """A checked study and the published tables that it reads.
+
+    Examples
+    --------
+    >>> study = load_study("published")
+    >>> study.spec.mapping.exponent, study.evidence().spillover
+    ('undistorted', (2.7, 0.73))
+    """
+
+    def __init__(self, raw: dict[str, Any], where: str, tables: PublishedTables | None = None) -> None:
+        self.raw = raw
+        self.where = where
+        self.tables = load_published() if tables is None else tables
+        self.spec = _parsed(raw, where)
+        if self.spec.model not in MODELS:
+            raise UnknownModel(where=where, value=self.spec.model, choices=", ".join(MODELS))
+        self._inputs = self._build_inputs()
+
+    def inputs(self) -> ModelInputs:
+        """Priors and evidence, as the model takes them."""
+        return self._inputs
+
+    def evidence(self) -> PublishedEvidence:
+        """Only the evidence."""
+        return self._inputs.evidence
+
+    def settings(self) -> SamplerSettings:
+        """Only the sampler's settings."""
+        values = self.spec.sampler.model_dump(exclude={"variant_draws"})
+        return SamplerSettings(sampler=values.pop("name"), **values)
+
+    @property
+    def adopter_share_1972(self) -> float:
+        """The share that pins L/F^T."""
+        return self.tables.value(self.spec.economy.adopter_share)
+
+    def prior(self, parameter: str) -> Prior:
+        """The prior of one parameter."""
+        return next(prior for prior in self._inputs.priors if prior.parameter == parameter)
+
+    def variants(self) -> list[tuple[str, str, "Study"]]:
+        """Group, label and study of each variant, the correlation range first."""
+        result = []
+        main = self.spec.evidence.correlation.main
+        for value in self.spec.evidence.correlation.range:
+            if value != main:
+                changed = self.changed({"evidence.correlation.main": value}, f"correlation {value:g}")
+                result.append(("Correlation of the two estimates", f"{value:+.2f}".replace("-", "−"), changed))
+        for variant in self.spec.variants:
+            result.append((variant.group, variant.label, self.changed(variant.set, f"{variant.group}: {variant.label}")))
+        return result
+
+    def changed(self, changes: dict[str, Any], label: str) -> "Study":
+        """Return the study with some keys, given as dotted paths, set to other values; without its variants.
+
+        Raises
+        ------
+        InputError
+            If a path or value is not valid; the message names the variant.
+        """
+        raw = copy.deepcopy(self.raw)
+        raw.pop("variants", None)
+        for path, value in changes.items():
+            table = raw
+            *parents, last = path.split(".")
+            for parent in parents:
+                table = table.setdefault(parent, {})
+                if not isinstance(table, dict):
+                    raise UnknownKey(
+                        where=f"{self.where}, variant '{label}'",
+                        key=path,
+                        value=value,
+                        remedy="give the dotted path of a key, such as mapping.exponent",
+                    )
+            table[last] = value
+        return Study(raw, f"{self.where}, variant '{label}'", self.tables)
+
+    def fingerprint(self) -> str:
+        """Return a hash of everything that decides the results: the study, the published tables, the version."""
+        from importlib.metadata import version
+
+        content = {"study": self.raw, "tables": repr(self.tables), "version": version("bigpush-est")}
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+    # -- reading the published tables ---------------------------------------------------------------------------------
+
+    def _pooled(self) -> tuple[float, float, str]:
+        spillover = self.spec.evidence.spillover
+        if spillover.combine == "single" and len(spillover.columns) != 1:
+            raise AmbiguousSource(
+                where=f"{self.where}, evidence.spillover.columns",
+                detail=f"{len(spillover.columns)} columns are named but combine is 'single'",
+                remedy="name one column, or set combine to 'average' or 'joint'",
+            )
+        if len(set(spillover.columns)) != len(spillover.columns):
+            raise InvalidValue(
+                key=f"{self.where}: evidence.spillover.columns",
+                value=spillover.columns,
+                requirement="without repetitions",
+                remedy="name each column once",
+            )
+        cells = [self.tables.table1(spillover.panel, column) for column in spillover.columns]
+        return pooled_estimate(
+            [cell.coefficient for cell in cells],
+            [cell.standard_error for cell in cells],
+            spillover.combine,
+            spillover.within_correlation,
+        )
+
+    def _regional_shares(self) -> tuple[float, float, float]:
+        """Shares in subsidised regions: the others are taken to stay where they were in 1972."""
+        subsidy = self.spec.evidence.subsidy
+        treated = self.tables.value(subsidy.subsidised_regions) / self.tables.value("regions")
+        start = self.adopter_share_1972
+        means = [self.tables.value(f"adopter_share_{year}_{subsidy.shares}") for year in (1976, 1980)]
+        first, second = (start + (mean - start) / treated for mean in means)
+        return start, first, second
+
+    def _build_inputs(self) -> ModelInputs:
+        priors = []
+        for parameter in PARAMETERS:
+            if parameter not in self.spec.priors:
+                raise MissingKey(
+                    where=f"{self.where}, priors", key=parameter, remedy="give it a family, or hold it fixed"
+                )
+            priors.append(Prior.parse(parameter, self.spec.priors[parameter], f"{self.where}: priors"))
+        for key, value in self.spec.priors.items():
+            if key not in PARAMETERS:
+                raise UnknownKey(
+                    where=f"{self.where}, priors", key=key, value=value, remedy=f"choose from {', '.join(PARAMETERS)}"
+                )
+        evidence, subsidy = self.spec.evidence, self.spec.evidence.subsidy
+        estimate, error, _ = self._pooled()
+        value = self.tables.value
+        sigma, theta, xi = value("sigma"), value("theta"), value("xi_heavy")
+        kappa = self.spec.economy.kappa
+        share = self.adopter_share_1972
+        try:
+            return ModelInputs(
+                tuple(priors),
+                PublishedEvidence(
+                    direct=(value(evidence.direct_effect.figure), evidence.direct_effect.standard_error),
+                    spillover=(estimate, error),
+                    correlation=evidence.correlation.main,
+                    exponent=self.spec.mapping.exponent,
+                    tail_index=theta / (sigma * (1.0 + xi) - 1.0),
+                    xi=xi,
+                    subsidised_share=evidence.direct_effect.subsidised_share,
+                    adopter_shares=self._regional_shares(),
+                    use_shares=subsidy.adopter_shares,
+                    use_credit=subsidy.credit,
+                    fundamentals_sd=subsidy.fundamentals_sd,
+                    feedback=subsidy.feedback,
+                    bill=(value(subsidy.credit_figure), subsidy.credit_standard_error),
+                    exposure=(subsidy.exposure, subsidy.exposure_log_sd),
+                    kappa=float("inf") if kappa is None else kappa,
+                    pin_previous=share if self.spec.economy.pin == "steady_state" else 0.0,
+                ),
+            )
+        except InputError as error_:
+            if self.where in str(error_):
+                raise
+            raise AmbiguousSource(
+                where=self.where, detail=str(error_).removesuffix("."), remedy="correct the study file"
+            ) from None
+
+    def sources(self) -> list[Source]:
+        """Every input with value, label and place: the report's table of inputs."""
+        evidence, subsidy = self.spec.evidence, self.spec.evidence.subsidy
+        direct, spillover = evidence.direct_effect, evidence.spillover
+        figure = self.tables.figure(direct.figure)
+        estimate, error, rule = self._pooled()
+        columns = ", ".join(str(column) for column in spillover.columns)
+        place = f"Table 1, Panel {spillover.panel}, column{'s' if len(spillover.columns) > 1 else ''} {columns}"
+        cells = [self.tables.table1(spillover.panel, column) for column in spillover.columns]
+        first_stage = ", ".join("none (OLS)" if cell.kp_f is None else f"{cell.kp_f:g}" for cell in cells)
+        rows = [
+            Source("Direct effect", f"{self.tables.value(direct.figure):g}", figure.unit, "published", figure.place, figure.missing),
+            Source("Direct effect, standard error", f"{direct.standard_error:g}", figure.unit, "assumed", direct.standard_error_source),
+            Source("Direct effect, subsidised share of winners", f"{direct.subsidised_share:g}", "share", "assumed", direct.subsidised_share_source),
+            Source("Spillover", f"{estimate:.4g}", cells[0].unit, "published" if len(cells) == 1 else "derived", f"{place} ({rule})"),
+            Source("Spillover, standard error", f"{error:.4g}", cells[0].unit, "published" if len(cells) == 1 else "derived", place),
+            Source("Spillover, Kleibergen-Paap F", first_stage, "", "published", place),
+            Source("Correlation of the two estimates", f"{evidence.correlation.main:g}", "", "assumed", "unknown from published tables; the answer is shown over its range"),
+            Source("Mapping exponent", self.spec.mapping.exponent, "", "assumed", EXPONENTS[self.spec.mapping.exponent]),
+        ]
+        start, first, second = self._regional_shares()
+        for year, converted in ((1976, first), (1980, second)):
+            shown = self.tables.figure(f"adopter_share_{year}_{subsidy.shares}")
+            note = f"{shown.place}; {converted:.3f} in subsidised regions if the others stay at {start:g}"
+            used = "" if subsidy.adopter_shares else "not used by this study"
+            rows.append(Source(f"Mean adopter share, {year}", f"{shown.value:g}", shown.unit, "published", note, used or shown.missing))
+        pinned = self.tables.figure(self.spec.economy.adopter_share)
+        regions = self.tables.figure(subsidy.subsidised_regions)
+        credit = self.tables.figure(subsidy.credit_figure)
+        rows += [
+            Source("Mean adopter share, 1972 (pins L/F^T)", f"{pinned.value:g}", pinned.unit, "published", f"{pinned.place}; pin: {self.spec.economy.pin}", pinned.missing),
+            Source("Subsidised regions", f"{regions.value:g} of {self.tables.value('regions'):g}", "regions", "published", regions.place),
+            Source("Unmodelled change in profitability, sd", f"{subsidy.fundamentals_sd:g}", "log points a period", "assumed", subsidy.fundamentals_sd_source),
+            Source("Subsidy bill", f"{credit.value:g}", credit.unit, "published", credit.place, "" if subsidy.credit else "not used by this study"),
+            Source("Subsidy bill, standard error", f"{subsidy.credit_standard_error:g}", credit.unit, "assumed", subsidy.credit_standard_error_source),
+            Source("Adopters' input costs over GDP", f"{subsidy.exposure:g} (log sd {subsidy.exposure_log_sd:g})", "share of GDP", "assumed", subsidy.exposure_source),
+            Source("Feedback of adopter shares on η and δ", subsidy.feedback, "", "assumed", "cut: Section 4 is known to miss the open economy, so its shares inform s̄ only"),
+        ]
+        for name in ("sigma", "theta", "xi_heavy"):
+            shown = self.tables.figure(name)
+            rows.append(Source(f"Published {name}", f"{shown.value:g}", shown.unit, "published", shown.place, shown.missing))
+        if self.spec.mapping.exponent != "undistorted" and self.prior("sigma").fixed and self.prior("pareto_ratio").fixed:
+            sigma = self.prior("sigma").numbers[0]
+            theta = self.prior("pareto_ratio").numbers[0] * (sigma - 1.0)
+            xi = inferred_xi(self.spec.mapping.exponent, sigma, theta, self.evidence().tail_index, self.evidence().xi)
+            rows.append(Source("ξ implied by exponent and tail", f"{xi:.3f}", "", "derived", "tail of sales held fixed"))
+        kappa = self.spec.economy.kappa
+        rows.append(Source("Upper bound of productivity κ", "none" if kappa is None else f"{kappa:g}", "ratio", "assumed", "Section 4 has none; Section 5 uses 1.40"))
+        for prior in self._inputs.priors:
+            rows.append(Source(f"Prior of {prior.parameter}", prior.describe(), "", "assumed", prior.support.meaning))
+        return rows
+
+
+def load_study(path: str | Path, overrides: dict[str, Any] | None = None) -> Study:
+    """Read and check a study.
+
+    Parameters
+    ----------
+    path
+        A TOML file, or the name of a study that ships.
+    overrides
+        Dotted keys set to other values, such as ``{"sampler.draws": 500}``.
+
+    Raises
+    ------
+    InputError
+        One clear message for the first thing wrong: file, key, value and remedy.
+    """
+    file = Path(path)
+    if not file.exists() and not file.suffix and (models_folder() / f"{file.name}.toml").is_file():
+        file = models_folder() / f"{file.name}.toml"
+    remedy = "name a TOML file, or a study that ships: " + ", ".join(sorted(p.stem for p in models_folder().glob("*.toml")))
+    if not file.is_file():
+        reason = "it is a folder" if file.is_dir() else "there is no such file"
+        raise UnreadableFile(path=file, reason=reason, remedy=remedy)
+    try:
+        text = file.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableFile(path=file, reason=str(error), remedy="save it as UTF-8 text that you may read") from None
+    if not text.strip():
+        raise EmptyFile(path=file, remedy="start from `bigpush-est init DIR`")
+    try:
+        raw = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise UnreadableFile(path=file, reason=f"it is not TOML: {error}", remedy="correct the line named") from None
+    if overrides:
+        for dotted, value in overrides.items():
+            table = raw
+            *parents, last = dotted.split(".")
+            for parent in parents:
+                table = table.setdefault(parent, {})
+            table[last] = value
+    return Study(raw, str(file))
+
+
+def _parsed(raw: dict[str, Any], where: str) -> StudySpec:
+    try:
+        return StudySpec.model_validate(raw)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        key = ".".join(str(part) for part in first["loc"])
+        shown = _shown(first["input"])
+        kind = first["type"]
+        if kind == "extra_forbidden":
+            parent, _, last = key.rpartition(".")
+            place = f"{where}, {parent}" if parent else where
+            raise UnknownKey(
+                where=place, key=last, value=shown, remedy=f"remove it, or choose from {_known(parent)}"
+            ) from None
+        if kind == "missing":
+            parent, _, last = key.rpartition(".")
+            place = f"{where}, {parent}" if parent else where
+            raise MissingKey(where=place, key=last, remedy="`bigpush-est init DIR` writes a complete study") from None
+        if kind.endswith("_type") or kind in ("int_from_float", "model_type", "dict_type"):
+            expected = first["msg"].removeprefix("Input should be ").removeprefix("a valid ")
+            raise WrongType(
+                key=f"{where}: {key}", value=shown, expected=expected, remedy="correct it in the study file"
+            ) from None
+        requirement = first["msg"].removeprefix("Input should be ").removeprefix("Value should ")
+        raise InvalidValue(
+            key=f"{where}: {key}", value=shown, requirement=requirement, remedy="correct it in the study file"
+        ) from None
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."
+
+
+def _known(parent: str) -> str:
+    """Keys that a table of the file may have."""
+    model: Any = StudySpec
+    for part in parent.split("."):
+        if not part or part.isdigit():
+            continue
+        annotation = model.model_fields[part].annotation
+        arguments = getattr(annotation, "__args__", ())
+        model = next((a for a in arguments if hasattr(a, "model_fields")), annotation)
+    return ", ".join(model.model_fields)
