@@ -3,7 +3,7 @@
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -57,11 +57,14 @@ class Diagnostics:
         Divergent transitions after warm-up.
     failures
         Gates that failed, in words; empty if the run may be used.
+    weights_ess
+        Effective sample size of importance weights, where draws were resampled (feedback "full").
     """
 
     table: dict[str, dict[str, float]]
     divergences: int
     failures: tuple[str, ...]
+    weights_ess: float | None = None
 
     @property
     def passed(self) -> bool:
@@ -71,7 +74,8 @@ class Diagnostics:
     @property
     def effective_draws(self) -> float:
         """Smallest effective sample size over parameters, bulk and tail: what a probability without hits rests on."""
-        return min((min(row["ess_bulk"], row["ess_tail"]) for row in self.table.values()), default=np.nan)
+        smallest = min((min(row["ess_bulk"], row["ess_tail"]) for row in self.table.values()), default=np.nan)
+        return smallest if self.weights_ess is None else min(smallest, self.weights_ess)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +150,7 @@ def sample_posterior(
     evidence = inputs.evidence
     value = np.asarray(log_likelihood(np, inputs.data(), draws))
     failures: list[str] = []
+    effective: float | None = None
     if evidence.use_shares and not inputs.prior("subsidy").fixed:
         flat = {name: values.reshape(-1) for name, values in draws.items()}
         conditional = draw_subsidy(inputs, flat, derived_seed(seed, "subsidy"))
@@ -163,7 +168,7 @@ def sample_posterior(
         # the density that the draws follow: under the cut, what the shares say of η and δ is divided out again
         value = log_likelihood(np, inputs.data(), draws) + log_share_density(inputs, draws) - log_z.reshape(shape)
     diagnostics = diagnose({name: draws[name] for name in inputs.free}, int(diverging.sum()), settings, failures)
-    return Posterior(draws, value, diverging, diagnostics)
+    return Posterior(draws, value, diverging, replace(diagnostics, weights_ess=effective))
 
 
 def _resampled(log_weights: FloatArray, seed: int) -> tuple[Any, float]:
@@ -290,7 +295,7 @@ def from_datatree(tree: Any) -> Posterior:
         {str(name): np.asarray(posterior[name].values) for name in posterior.data_vars},
         np.asarray(tree["log_likelihood"].dataset["evidence"].values),
         np.asarray(tree["sample_stats"].dataset["diverging"].values, dtype=bool),
-        Diagnostics(stored["table"], stored["divergences"], tuple(stored["failures"])),
+        Diagnostics(stored["table"], stored["divergences"], tuple(stored["failures"]), stored["weights_ess"]),
     )
 
 

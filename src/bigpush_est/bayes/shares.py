@@ -21,9 +21,11 @@ from bigpush_est.bayes.model import ModelInputs, log_likelihood, log_normal_dens
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.simple.condition import cost_slope, log_cost_of_share, tail
 
-#: Grid on log(s/(1−s)): s from 0.0003 to 0.98; the coarse pass finds where the mass lies, the fine one integrates.
-LOGIT_RANGE = (-8.0, 4.0)
-COARSE, FINE = 61, 81
+#: Grid on log(s/(1−s)): s from 1e-6 to 0.993; the coarse pass finds where the mass lies, the fine one integrates.
+LOGIT_RANGE = (-14.0, 5.0)
+COARSE, FINE = 77, 101
+#: Log density below its peak at which the fine grid ends: what is left out weighs less than 1e-5.
+DEPTH = 13.0
 #: Draws evaluated together.
 BLOCK = 2000
 
@@ -116,7 +118,7 @@ def _invert(
     step = coarse[0, 1] - coarse[0, 0]
     rough_base, rough = log_densities(coarse)
     top = rough.max(axis=1, keepdims=True)
-    near = rough > top - 20.0
+    near = rough > top - DEPTH
     low = np.where(near, coarse, np.inf).min(axis=1) - step
     high = np.where(near, coarse, -np.inf).max(axis=1) + step
     grid = low[:, None] + np.linspace(0.0, 1.0, FINE) * (high - low)[:, None]
@@ -141,5 +143,5 @@ def _invert(
     base_peak = rough_base.max(axis=1)
     log_base = base_peak + np.log(np.exp(rough_base - base_peak[:, None]).sum(axis=1) * step)
     log_joint = peak[:, 0] + np.log(cumulative[:, -1] * spacing)
-    at_edge = int(((rough[:, 0] > top[:, 0] - 6.0) | (rough[:, -1] > top[:, 0] - 6.0)).sum())
+    at_edge = int(((rough[:, 0] > top[:, 0] - 9.0) | (rough[:, -1] > top[:, 0] - 9.0)).sum())
     return 1.0 / (1.0 + np.exp(-logit)), log_joint - log_base, at_edge

@@ -157,10 +157,11 @@ class LipschitzMap:
             raise ShapeMismatch(
                 key="lipschitz", shape=self._lipschitz.shape, expected="(draws,)", remedy="pass one constant per draw"
             )
-        if not (np.isfinite(self._lipschitz).all() and (self._lipschitz >= 0).all()):
+        refused = ~(np.isfinite(self._lipschitz) & (self._lipschitz >= 0))
+        if refused.any():
             raise InvalidValue(
                 key="lipschitz",
-                value=float(self._lipschitz.min()),
+                value=float(self._lipschitz[refused][0]),
                 requirement="finite and not negative",
                 remedy="bound |Γ'| on [0, 1] for each draw",
             )

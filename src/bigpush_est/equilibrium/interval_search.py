@@ -11,6 +11,8 @@ from bigpush_est.equilibrium.adoption_map import AdoptionMap, FloatArray
 MAX_INTERVALS = 2048
 #: Neighbouring intervals of such a draw from which on their stretch counts as unresolved; its other states are kept.
 CROWDED_GROUP = 256
+#: Distance from a corner at which the map tells whether the corner attracts or repels.
+CORNER_PROBE = 2.0**-40
 #: Intervals that the search starts from.
 INITIAL_INTERVALS = 64
 
@@ -40,7 +42,7 @@ def search_fixed_points(adoption_map: AdoptionMap, resolution: float) -> FixedPo
     if not draw.size:
         nothing = np.empty(0, dtype=np.int8)
         return _padded(adoption_map, draw, low, nothing, overfull, resolution)
-    sign_low, sign_high = _signs(adoption_map.select(draw), low, high)
+    sign_low, sign_high, corner_low, corner_high = _signs(adoption_map.select(draw), low, high)
     first, last = _groups(draw, low, high, sign_low, sign_high, resolution)
     sign_left, sign_right = sign_low[first], sign_high[last]
     crossing = np.where(sign_left * sign_right < 0, np.sign(sign_left - sign_right), 0.0)
@@ -52,7 +54,7 @@ def search_fixed_points(adoption_map: AdoptionMap, resolution: float) -> FixedPo
     crossing[overfull[draw[first]] & (last - first >= CROWDED_GROUP)] = 0.0
     group_draw, left, right = draw[first], low[first], high[last]
     root = _bisect(adoption_map.select(group_draw), left, right, crossing)
-    root = np.where(at_left, left, np.where(at_right, right, root))
+    root = np.where(at_left | corner_low[first], left, np.where(at_right | corner_high[last], right, root))
     return _padded(adoption_map, group_draw, root, crossing.astype(np.int8), overfull, resolution)
 
 
@@ -85,17 +87,32 @@ def _kept_intervals(
     return draw[order], low[order], high[order], overfull
 
 
-def _signs(inner: AdoptionMap, low: FloatArray, high: FloatArray) -> tuple[FloatArray, FloatArray]:
-    """Sign of Γ(λ) − λ at both ends of each interval, with signs beyond [0, 1] that make a corner show as a change."""
-    gap_low, gap_high = inner(low) - low, inner(high) - high
-    sign_low, sign_high = np.sign(gap_low), np.sign(gap_high)
-    # Outside [0, 1] the map lies above 0 and below 1, so that a corner that attracts is a change from + to −.  At a
-    # corner that repels, the opposite sign shows it as what it is: the boundary of a basin, a change from − to +.
-    repelling_low = (low <= 0.0) & (gap_low == 0.0) & (gap_high > 0.0)
-    repelling_high = (high >= 1.0) & (gap_high == 0.0) & (gap_low < 0.0)
-    sign_low = np.where(low <= 0.0, np.where(repelling_low, -1.0, 1.0), sign_low)
-    sign_high = np.where(high >= 1.0, np.where(repelling_high, 1.0, -1.0), sign_high)
-    return sign_low, sign_high
+def _signs(
+    inner: AdoptionMap, low: FloatArray, high: FloatArray
+) -> tuple[FloatArray, FloatArray, NDArray[np.bool_], NDArray[np.bool_]]:
+    """Sign of Γ(λ) − λ at both ends of each interval, and whether the end is a corner that is a fixed point.
+
+    Outside [0, 1] the map lies above 0 and below 1, so that a corner that attracts is a change from + to −.  At a
+    corner that repels, the opposite sign shows it as what it is: the boundary of a basin, a change from − to +.
+    """
+    sign_low, sign_high = np.sign(inner(low) - low), np.sign(inner(high) - high)
+    corner_low, corner_high = (low <= 0.0) & (sign_low == 0.0), (high >= 1.0) & (sign_high == 0.0)
+    beside_low = _sign_beside(inner, corner_low, CORNER_PROBE, sign_high)
+    beside_high = _sign_beside(inner, corner_high, 1.0 - CORNER_PROBE, sign_low)
+    sign_low = np.where(low <= 0.0, np.where(beside_low > 0.0, -1.0, 1.0), sign_low)
+    sign_high = np.where(high >= 1.0, np.where(beside_high < 0.0, 1.0, -1.0), sign_high)
+    # a corner is the fixed point of its interval if the map keeps to one side of the line from there to the other end
+    return sign_low, sign_high, beside_low * sign_high > 0.0, beside_high * sign_low > 0.0
+
+
+def _sign_beside(inner: AdoptionMap, corner: NDArray[np.bool_], probe: float, otherwise: FloatArray) -> FloatArray:
+    """Sign of Γ(λ) − λ just inside the corners marked, 0 elsewhere; the interval's other end decides a tie."""
+    beside = np.zeros(corner.size)
+    index = np.flatnonzero(corner)
+    if index.size:
+        sign = np.sign(inner.select(index)(np.full(index.size, probe)) - probe)
+        beside[index] = np.where(sign == 0.0, otherwise[index], sign)
+    return beside
 
 
 def _groups(

@@ -343,12 +343,12 @@ def _slope_and_residual(inner: ConcaveInverseMap, point: FloatArray) -> tuple[Fl
     """Γ′ and |Γ(λ) − λ| at steady states: one Newton step of the inversion, started at the state, is exact there."""
     value, slope, _ = inner.potential_derivatives(point)
     corner = (point <= 0.0) | (point >= 1.0)
-    with np.errstate(invalid="ignore"):
-        step = (inner.level + inner.spillover * point - value) / slope
-        # beyond a corner the map stays there, and is flat
-        beyond = corner & ((step > 0.0) == (point >= 1.0))
-    residual = np.where(beyond | (np.isneginf(value) & (point <= 0.0)), 0.0, np.abs(step))
-    return np.where(corner, 0.0, inner.spillover / slope), residual
+    with np.errstate(divide="ignore", invalid="ignore"):
+        gap = inner.level + inner.spillover * point - value
+        # beyond a corner the map stays there, and is flat; a share of 0 where g is −∞ stands for one too small to write
+        stays = (gap == 0.0) | (corner & ((gap > 0.0) == (point >= 1.0))) | (np.isneginf(value) & (point <= 0.0))
+        residual = np.where(stays, 0.0, np.abs(gap / slope))
+        return np.where(corner, 0.0, inner.spillover / slope), residual
 
 
 def _fill(adoption_map: ConcaveInverseMap, column: FloatArray, index: NDArray[np.intp], side: str) -> None:

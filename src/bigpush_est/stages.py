@@ -1,0 +1,395 @@
+"""A study's stages in order: sample, propagate, vary, summarise, report.  Each reads what the one before it saved."""
+
+import os
+import warnings
+from collections.abc import Callable
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from bigpush_est.errors import DiagnosticsFailed, Interrupted
+from bigpush_est.run_folder import RunFolder
+from bigpush_est.study import Study
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from bigpush_est.bayes.sampling import Posterior
+    from bigpush_est.propagate.outcomes import Scenario
+
+#: Called with a stage's name, pieces done and pieces in all.
+type Progress = Callable[[str, int, int], None]
+
+
+def _silent(stage: str, done: int, total: int) -> None:
+    """Report nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunResult:
+    """A finished run.
+
+    Attributes
+    ----------
+    folder
+        Where everything was written.
+    results
+        The content of ``results.json``.
+    failures
+        Diagnostics that failed, in words.
+    """
+
+    folder: Path
+    results: dict[str, Any]
+    failures: tuple[str, ...]
+
+    def require_passed(self) -> None:
+        """Raise :class:`~bigpush_est.errors.DiagnosticsFailed` if any diagnostic failed."""
+        if self.failures:
+            raise DiagnosticsFailed(
+                failures="; ".join(self.failures), remedy="see the report's first page; draw more, or mend the study"
+            )
+
+
+def scenario_of(study: Study, delta: float | None = None) -> "Scenario":
+    """How a study's draws become economies."""
+    from bigpush_est.propagate.outcomes import Scenario
+
+    spec = study.spec
+    return Scenario(
+        adopter_share=study.adopter_share_1972,
+        pin=spec.economy.pin,
+        kappa=float("inf") if spec.economy.kappa is None else spec.economy.kappa,
+        periods=spec.propagation.periods,
+        discount=spec.propagation.discount,
+        delta=delta,
+    )
+
+
+def run_study(
+    study: Study,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = _silent,
+) -> RunResult:
+    """Run a study and write its report.
+
+    Parameters
+    ----------
+    study
+        A checked study.
+    out
+        Folder of the run.
+    workers
+        Processes and threads at work; the numbers do not depend on it.
+    resume
+        Use what an interrupted run of the same study left in the folder.
+    overwrite
+        Replace a run of other inputs in the folder.
+    progress
+        Called as pieces of work finish.
+
+    Raises
+    ------
+    OutputOccupied, ResumeRefused
+        Before anything is written.
+    Interrupted
+        On Ctrl-C; what was finished is kept.
+    """
+    folder = RunFolder(Path(out))
+    folder.open(study.raw, study.spec.name, study.fingerprint(), resume=resume, overwrite=overwrite)
+    stage = ["checking"]
+
+    def told(name: str, done: int, total: int) -> None:
+        stage[0] = name
+        progress(name, done, total)
+
+    try:
+        return _stages(study, folder, max(1, workers), told)
+    except KeyboardInterrupt:
+        raise Interrupted(stage=stage[0], path=folder.path) from None
+
+
+def _stages(study: Study, folder: RunFolder, workers: int, told: Progress) -> RunResult:
+    from bigpush_est.report import write_report
+
+    with _variants_elsewhere(study, folder, workers) as elsewhere:
+        posterior = _main_posterior(study, folder, workers, told)
+        outcomes = _propagated(study, folder, posterior, None, "main", workers, told)
+        illustrated = _propagated(study, folder, posterior, study.spec.illustration.delta, "illustration", workers, told)
+        variants = _variants(study, folder, elsewhere, told)
+    told("Summarising", 0, 1)
+    results = _results(study, folder, posterior, outcomes, illustrated, variants)
+    folder.write_json("results.json", results)
+    told("Summarising", 1, 1)
+    written = folder.read_json("results.json")
+    write_report(folder, written, told)
+    manifest = folder.manifest() or {}
+    folder.write_json("run.json", manifest | {"finished": True})
+    return RunResult(folder.path, written, tuple(written["failures"]))
+
+
+def _main_posterior(study: Study, folder: RunFolder, workers: int, told: Progress) -> "Posterior":
+    told("Sampling the posterior", 0, 1)
+    from bigpush_est.bayes.sampling import derived_seed, from_datatree, sample_posterior, to_datatree
+
+    name = "draws/main.nc"
+    if not folder.has(name):
+        with _sampler_warnings():
+            posterior = sample_posterior(
+                study.inputs(), study.settings(), seed=derived_seed(study.spec.seed, "main"), cores=workers
+            )
+        tree = to_datatree(
+            posterior,
+            study.inputs(),
+            {
+                "study": study.raw,
+                "seed": study.spec.seed,
+                "fingerprint": study.fingerprint(),
+                "sources": [asdict(source) for source in study.sources()],
+            },
+        )
+        folder.write(name, lambda path: tree.to_netcdf(path, engine="netcdf4"))
+    import xarray as xr
+
+    # read back even when just written, so that a resumed run sees the very same object
+    with xr.open_datatree(folder.path / name, engine="netcdf4") as stored:
+        result = from_datatree(stored.load())
+    told("Sampling the posterior", 1, 1)
+    return result
+
+
+@contextmanager
+def _sampler_warnings() -> "Iterator[None]":
+    """Keep third-party chatter about cores and caches off the terminal; the gates judge the draws."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _propagated(
+    study: Study,
+    folder: RunFolder,
+    posterior: "Posterior",
+    delta: float | None,
+    label: str,
+    workers: int,
+    told: Progress,
+) -> dict[str, Any]:
+    """Outcomes of all draws, chunk by chunk; each chunk is a checkpoint."""
+    import numpy as np
+
+    from bigpush_est.propagate.outcomes import propagate_chunk
+
+    scenario, draws, size = scenario_of(study, delta), posterior.flat(), study.spec.propagation.chunk
+    total = draws["delta"].size
+    starts = range(0, total, size)
+    title = "Draws through the solver" if label == "main" else "Illustration through the solver"
+    artefact = f"outcomes/{label}.npz"
+    if folder.has(artefact):
+        return folder.read_arrays(artefact)
+    told(title, 0, len(starts))
+
+    def piece(start: int) -> dict[str, Any]:
+        name = f"checkpoints/{label}-{start:07d}.npz"
+        if not folder.has(name):
+            part = {key: values[start : start + size] for key, values in draws.items()}
+            folder.write_arrays(name, propagate_chunk(part, scenario))
+        return folder.read_arrays(name)
+
+    parts: list[dict[str, Any]] = []
+    with ThreadPoolExecutor(workers) as pool:
+        for part in pool.map(piece, starts):
+            parts.append(part)
+            told(title, len(parts), len(starts))
+    folder.write_arrays(artefact, {key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
+    for file in (folder.path / "checkpoints").glob(f"{label}-*.npz"):
+        file.unlink()
+    return folder.read_arrays(artefact)
+
+
+# -- variants ------------------------------------------------------------------------------------------------------------
+
+
+def run_variant(study: Study, cores: int = 1) -> dict[str, Any]:
+    """Posterior, outcomes and summary of one variant, with fewer draws than the study itself."""
+    from bigpush_est.bayes.sampling import derived_seed, sample_posterior
+    from bigpush_est.propagate.outcomes import propagate_chunk
+    from bigpush_est.propagate.summary import summarise
+
+    settings = replace(study.settings(), draws=study.spec.sampler.variant_draws)
+    # one seed for all variants: they differ by what was changed, as little as may be by chance
+    with _sampler_warnings():
+        posterior = sample_posterior(
+            study.inputs(), settings, seed=derived_seed(study.spec.seed, "variant"), cores=cores
+        )
+    draws = posterior.flat()
+    outcomes = propagate_chunk(draws, scenario_of(study))
+    return summarise(draws, outcomes, posterior.diagnostics, settings.chains)
+
+
+def _variant_name(index: int) -> str:
+    return f"checkpoints/variant-{index:03d}.json"
+
+
+def _variant_batch(raw: dict[str, Any], where: str, indices: list[int], path: str) -> None:
+    """Run some variants in a process of their own and leave their results in the run's folder."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    study, folder = Study(raw, where), RunFolder(Path(path))
+    variants = study.variants()
+    for index in indices:
+        folder.write_json(_variant_name(index), run_variant(variants[index][2]))
+
+
+@contextmanager
+def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Iterator[list[tuple[Future[None], list[int]]]]":
+    """With several workers, start the variants whose models compile anew in other processes at once.
+
+    Compiling dominates: a structure's variants stay together, and those that share the main model's structure wait for
+    it in this process.
+    """
+    missing = [i for i in range(len(study.variants())) if not folder.has(_variant_name(i))]
+    groups: dict[Any, list[int]] = {}
+    for index in missing:
+        inputs = study.variants()[index][2].inputs()
+        groups.setdefault((study.spec.sampler.name, inputs.structure), []).append(index)
+    groups.pop((study.spec.sampler.name, study.inputs().structure), None)
+    if workers == 1 or not groups:
+        yield []
+        return
+    pool = ProcessPoolExecutor(workers - 1, mp_context=get_context("spawn"))
+    try:
+        yield [
+            (pool.submit(_variant_batch, study.raw, study.where, indices, str(folder.path)), indices)
+            for indices in groups.values()
+        ]
+    except BaseException:
+        # do not wait for variants that nobody will read
+        processes = list((pool._processes or {}).values())
+        pool.shutdown(wait=False, cancel_futures=True)
+        for process in processes:
+            process.terminate()
+        raise
+    pool.shutdown()
+
+
+def _variants(
+    study: Study, folder: RunFolder, elsewhere: "list[tuple[Future[None], list[int]]]", told: Progress
+) -> list[dict[str, Any]]:
+    variants = study.variants()
+    away = {index for _, indices in elsewhere for index in indices}
+    told("Variants", 0, len(variants))
+
+    def finished() -> int:
+        return sum(folder.has(_variant_name(i)) for i in range(len(variants)))
+
+    for index, (_, _, variant) in enumerate(variants):
+        if index not in away and not folder.has(_variant_name(index)):
+            folder.write_json(_variant_name(index), run_variant(variant))
+            told("Variants", finished(), len(variants))
+    for future, _ in elsewhere:
+        future.result()
+        told("Variants", finished(), len(variants))
+    return [
+        {"group": group, "label": label, "summary": folder.read_json(_variant_name(index))}
+        for index, (group, label, _) in enumerate(variants)
+    ]
+
+
+# -- results -------------------------------------------------------------------------------------------------------------
+
+
+def _results(
+    study: Study,
+    folder: RunFolder,
+    posterior: "Posterior",
+    outcomes: dict[str, Any],
+    illustrated: dict[str, Any],
+    variants: list[dict[str, Any]],
+) -> dict[str, Any]:
+    from bigpush_est.bayes.sampling import power_scaling, to_datatree, versions
+    from bigpush_est.propagate.pictures import pictures
+    from bigpush_est.propagate.summary import summarise
+
+    spec, inputs, draws = study.spec, study.inputs(), posterior.flat()
+    chains = spec.sampler.chains
+    scenario, illustration = scenario_of(study), scenario_of(study, spec.illustration.delta)
+    main = summarise(draws, outcomes, posterior.diagnostics, chains)
+    folder.write_arrays("figures.npz", pictures(inputs, draws, outcomes, illustrated, scenario, illustration))
+    with _sampler_warnings():
+        sensitivity = power_scaling(to_datatree(posterior, inputs, {}))
+    failures = [f"main posterior: {failure}" for failure in posterior.diagnostics.failures]
+    if main["solver"]["unconverged"]:
+        failures.append(f"main posterior: the solver did not converge at {main['solver']['unconverged']} draws")
+    for variant in variants:
+        for failure in variant["summary"]["diagnostics"]["failures"]:
+            failures.append(f"variant '{variant['group']}: {variant['label']}': {failure}")
+    return {
+        "study": {
+            "name": spec.name,
+            "title": spec.title,
+            "model": spec.model,
+            "seed": spec.seed,
+            "sampler": spec.sampler.model_dump(),
+            "exponent": spec.mapping.exponent,
+            "pin": spec.economy.pin,
+            "kappa": spec.economy.kappa,
+            "illustration_delta": spec.illustration.delta,
+            "adopter_share_1972": study.adopter_share_1972,
+            "fingerprint": study.fingerprint(),
+        },
+        "failures": failures,
+        "main": main,
+        "illustration": summarise(draws, illustrated, posterior.diagnostics, chains),
+        "variants": variants,
+        "power_scaling": sensitivity,
+        "tf": weak_instrument_rows(study),
+        "sources": [asdict(source) for source in study.sources()],
+        "versions": versions(),
+    }
+
+
+def weak_instrument_rows(study: Study) -> list[dict[str, Any]]:
+    """Usual and tF intervals of each IV column of Table 1, Panel A, and of the δ that each implies.
+
+    δ is the estimate over the study's exponent at its fixed (or prior-median) σ and θ/(σ−1).
+    """
+    from bigpush_est.reduced_form.weak_instruments import tf_interval
+
+    evidence = study.evidence()
+    rate = float(study.prior("sigma").frozen().median()) - 1.0 if not study.prior("sigma").fixed else (
+        study.prior("sigma").numbers[0] - 1.0
+    )
+    ratio = study.prior("pareto_ratio")
+    median = ratio.numbers[0] if ratio.fixed else float(ratio.frozen().median())
+    constant, slope = evidence.exponent_weights
+    exponent = rate * (constant + slope * median)
+    rows = []
+    for column in range(2, 9):
+        cell = study.tables.table1("A", column)
+        if cell.kp_f is None:
+            continue
+        interval = tf_interval(cell.coefficient, cell.standard_error, cell.kp_f)
+        usual = 1.959963984540054 * cell.standard_error
+        rows.append(
+            {
+                "column": column,
+                "used": column in study.spec.evidence.spillover.columns,
+                "estimate": cell.coefficient,
+                "standard_error": cell.standard_error,
+                "kp_f": cell.kp_f,
+                "usual": [cell.coefficient - usual, cell.coefficient + usual],
+                "critical_value": interval.critical_value,
+                "tf": [interval.low, interval.high],
+                "delta": cell.coefficient / exponent,
+                "delta_usual": [(cell.coefficient - usual) / exponent, (cell.coefficient + usual) / exponent],
+                "delta_tf": [interval.low / exponent, interval.high / exponent],
+            }
+        )
+    return rows
