@@ -1,0 +1,50 @@
+"""Bayesian and structural econometrics of the big push.
+
+Public names are loaded when they are first used, so that importing the package costs nothing.
+
+Examples
+--------
+>>> import bigpush_est
+>>> economy = bigpush_est.SimpleEconomy.pinned(eta=1.25, delta=[0.68, 3.0], adopter_share=0.07)
+>>> bigpush_est.steady_states(economy).multiple.tolist()
+[False, True]
+"""
+
+from importlib import import_module
+from typing import Any
+
+_PUBLIC = {
+    "AdoptionMap": "equilibrium.adoption_map",
+    "ConcaveInverseMap": "equilibrium.adoption_map",
+    "LipschitzMap": "equilibrium.adoption_map",
+    "MonotoneMap": "equilibrium.adoption_map",
+    "SteadyStates": "equilibrium.steady_states",
+    "long_run": "equilibrium.steady_states",
+    "steady_states": "equilibrium.steady_states",
+    "transition_path": "equilibrium.steady_states",
+    "SimpleEconomy": "equilibrium.simple",
+    "delta_interval": "equilibrium.simple",
+    "eta_interval": "equilibrium.simple",
+    "multiplicity": "equilibrium.simple",
+    "push_threshold": "equilibrium.simple",
+    "static_outcomes": "equilibrium.simple",
+    "load_published": "data.published",
+    "load_study": "study",
+    "run_study": "stages",
+    "sample_posterior": "bayes.sampling",
+    "tf_interval": "reduced_form.weak_instruments",
+}
+
+__all__ = sorted(_PUBLIC)  # noqa: PLE0605  (the names are those of the table above)
+
+
+def __getattr__(name: str) -> Any:
+    """Load a public name on first use."""
+    if name not in _PUBLIC:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PUBLIC[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    """List the public names."""
+    return sorted([*globals(), *_PUBLIC])

@@ -1,9 +1,9 @@
 """A study's stages in order: sample, propagate, vary, summarise, report.  Each reads what the one before it saved."""
 
-import os
+import signal
 import warnings
 from collections.abc import Callable
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from multiprocessing import get_context
@@ -16,6 +16,7 @@ from bigpush_est.study import Study
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
+    from multiprocessing.context import SpawnProcess
 
     from bigpush_est.bayes.sampling import Posterior
     from bigpush_est.propagate.outcomes import Scenario
@@ -49,8 +50,10 @@ class RunResult:
     def require_passed(self) -> None:
         """Raise :class:`~bigpush_est.errors.DiagnosticsFailed` if any diagnostic failed."""
         if self.failures:
+            shown = "; ".join(self.failures[:3])
+            more = f"; and {len(self.failures) - 3} more" if len(self.failures) > 3 else ""
             raise DiagnosticsFailed(
-                failures="; ".join(self.failures), remedy="see the report's first page; draw more, or mend the study"
+                failures=shown + more, remedy="see the report's first page; draw more, or mend the study"
             )
 
 
@@ -240,7 +243,8 @@ def _variant_name(index: int) -> str:
 
 def _variant_batch(raw: dict[str, Any], where: str, indices: list[int], path: str) -> None:
     """Run some variants in a process of their own and leave their results in the run's folder."""
-    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # Ctrl-C reaches every process of the terminal; the parent decides, and ends this one
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     study, folder = Study(raw, where), RunFolder(Path(path))
     variants = study.variants()
     for index in indices:
@@ -248,54 +252,57 @@ def _variant_batch(raw: dict[str, Any], where: str, indices: list[int], path: st
 
 
 @contextmanager
-def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Iterator[list[tuple[Future[None], list[int]]]]":
+def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Iterator[list[SpawnProcess]]":
     """With several workers, start the variants whose models compile anew in other processes at once.
 
     Compiling dominates: a structure's variants stay together, and those that share the main model's structure wait for
-    it in this process.
+    it in this process.  What another process leaves undone, because it was killed, say, this one does afterwards.
     """
-    missing = [i for i in range(len(study.variants())) if not folder.has(_variant_name(i))]
+    variants = study.variants()
     groups: dict[Any, list[int]] = {}
-    for index in missing:
-        inputs = study.variants()[index][2].inputs()
-        groups.setdefault((study.spec.sampler.name, inputs.structure), []).append(index)
-    groups.pop((study.spec.sampler.name, study.inputs().structure), None)
-    if workers == 1 or not groups:
-        yield []
-        return
-    pool = ProcessPoolExecutor(workers - 1, mp_context=get_context("spawn"))
+    for index, (_, _, variant) in enumerate(variants):
+        if not folder.has(_variant_name(index)):
+            groups.setdefault(variant.inputs().structure, []).append(index)
+    groups.pop(study.inputs().structure, None)
+    batches: list[list[int]] = [[] for _ in range(min(workers - 1, len(groups)))]
+    for position, indices in enumerate(groups.values()):
+        if batches:
+            batches[position % len(batches)] += indices
+    context = get_context("spawn")
+    processes = [
+        context.Process(target=_variant_batch, args=(study.raw, study.where, batch, str(folder.path)), daemon=True)
+        for batch in batches
+    ]
     try:
-        yield [
-            (pool.submit(_variant_batch, study.raw, study.where, indices, str(folder.path)), indices)
-            for indices in groups.values()
-        ]
-    except BaseException:
-        # do not wait for variants that nobody will read
-        processes = list((pool._processes or {}).values())
-        pool.shutdown(wait=False, cancel_futures=True)
         for process in processes:
-            process.terminate()
-        raise
-    pool.shutdown()
+            process.start()
+        yield processes
+    finally:
+        for process in processes:
+            if process.is_alive():
+                process.terminate()
+            process.join()
 
 
 def _variants(
-    study: Study, folder: RunFolder, elsewhere: "list[tuple[Future[None], list[int]]]", told: Progress
+    study: Study, folder: RunFolder, elsewhere: "list[SpawnProcess]", told: Progress
 ) -> list[dict[str, Any]]:
     variants = study.variants()
-    away = {index for _, indices in elsewhere for index in indices}
+    own = study.inputs().structure
     told("Variants", 0, len(variants))
 
-    def finished() -> int:
-        return sum(folder.has(_variant_name(i)) for i in range(len(variants)))
+    def do(index: int) -> None:
+        if not folder.has(_variant_name(index)):
+            folder.write_json(_variant_name(index), run_variant(variants[index][2]))
+        told("Variants", sum(folder.has(_variant_name(i)) for i in range(len(variants))), len(variants))
 
     for index, (_, _, variant) in enumerate(variants):
-        if index not in away and not folder.has(_variant_name(index)):
-            folder.write_json(_variant_name(index), run_variant(variant))
-            told("Variants", finished(), len(variants))
-    for future, _ in elsewhere:
-        future.result()
-        told("Variants", finished(), len(variants))
+        if not elsewhere or variant.inputs().structure == own:
+            do(index)
+    for process in elsewhere:
+        process.join()
+    for index in range(len(variants)):
+        do(index)
     return [
         {"group": group, "label": label, "summary": folder.read_json(_variant_name(index))}
         for index, (group, label, _) in enumerate(variants)

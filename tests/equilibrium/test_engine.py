@@ -207,7 +207,8 @@ def test_a_tangency_is_reported_as_unresolved_and_other_states_are_kept(curvatur
     # touches the line at `place` from above and crosses it at 0.9
     def touching(x: FloatArray, _: NDArray[np.intp]) -> FloatArray:
         near = curvature * (x - place) ** 2
-        return x + near / (1.0 + 4.0 * near) / max(1.0, np.sqrt(curvature)) * (0.9 - x)
+        image: FloatArray = x + near / (1.0 + 4.0 * near) / max(1.0, np.sqrt(curvature)) * (0.9 - x)
+        return image
 
     found = steady_states(MonotoneMap(touching, 1))
     assert found.unresolved[0] >= 1
@@ -247,7 +248,7 @@ def test_tangency_of_an_exact_map_is_semistable() -> None:
     # starts up to the tangency end there and those above leave it
     assert found.basins()[0, :2].tolist() == [[0.0, 0.5], [0.5, 1.0]]
     assert long_run(parabola, 0.501).share[0] == 1.0
-    assert long_run(parabola, 0.4).share[0] < 0.5
+    assert long_run(parabola, 0.4, max_periods=200).share[0] < 0.5
 
 
 def test_full_adoption_that_is_only_just_reached_attracts_nobody_below_it() -> None:
@@ -592,7 +593,6 @@ def test_interval_exclusion_finds_what_the_exact_method_finds(seed: int) -> None
             # a near-tangency: nothing that the search does report may be wrong
             assert all(np.abs(one - state).min() < 1e-6 for state in other)
             continue
-        # Unbounded productivity: every share has λ = 0 as a limit but none has it as a state; the search sees it too.
         assert other.size == one.size
         # a fixed point is known to the rounding of Γ over |1 − Γ'|
         doubt = 1e-12 / np.abs(1.0 - exact.slope[draw][: one.size])

@@ -140,6 +140,9 @@ def sample_posterior(
     tree = run(inputs, settings, seed, cores, progress)
     posterior, stats = tree["posterior"].dataset, tree["sample_stats"].dataset
     shape = (settings.chains, settings.draws)
+    if stats["diverging"].shape != shape:
+        # samplers answer Ctrl-C with what they have; half a posterior is not one
+        raise KeyboardInterrupt
     draws = {
         prior.parameter: np.full(shape, prior.numbers[0])
         if prior.fixed

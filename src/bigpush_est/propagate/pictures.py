@@ -53,14 +53,18 @@ def pictures(
         result.update({f"{figure}.{name}": np.asarray(value) for name, value in parts.items()})
 
     eta = np.exp(draws["log_eta"])
-    put("prior_eta", density(eta, inputs.prior("log_eta").frozen(), (np.log, lambda x: 1.0 / x)))
-    for name in ("delta", "subsidy"):
+    if not inputs.prior("log_eta").fixed:
+        put("prior_eta", density(eta, inputs.prior("log_eta").frozen(), (np.log, lambda x: 1.0 / x)))
+    for name in ("delta", "subsidy", "sigma", "pareto_ratio"):
         if not inputs.prior(name).fixed:
             put(f"prior_{name}", density(draws[name], inputs.prior(name).frozen()))
-    put("figure3_posterior", figure3(draws, scenario, float("nan"), float(np.log(2.0))))
-    put("figure3_illustration", figure3(draws, illustration, ILLUSTRATION_SUBSIDY, ILLUSTRATION_LOG_SIZE))
+    for name, shown, subsidy, log_size in (
+        ("figure3_posterior", scenario, float("nan"), float(np.log(2.0))),
+        ("figure3_illustration", illustration, ILLUSTRATION_SUBSIDY, ILLUSTRATION_LOG_SIZE),
+    ):
+        put(name, figure3(draws, shown, subsidy, log_size) | {"subsidy": subsidy, "log_size": log_size})
     chosen = np.unique(np.linspace(0, eta.size - 1, min(CLOUD, eta.size)).astype(int))
-    top = float(np.quantile(eta, 0.999)) * 1.05
+    top = max(float(np.quantile(eta, 0.999)) * 1.05, 1.05)
     sigma, ratio = float(np.median(draws["sigma"])), float(np.median(draws["pareto_ratio"]))
     put("map", multiplicity_map(scenario, sigma, ratio, (1.005, top)))
     put("map", {"cloud_eta": eta[chosen], "cloud_delta": draws["delta"][chosen]})

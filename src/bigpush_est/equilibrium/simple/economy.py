@@ -60,13 +60,12 @@ class _Constants:
     def power_and_mass(self, log_t: FloatArray) -> tuple[FloatArray, FloatArray]:
         """t^b and M, shape (..., D)."""
         power = np.exp(self.exponent * log_t)
-        mass = (power - self.bound_power) / (self.exponent * self.width)
+        gained = power - self.bound_power
         if self.log_bound.any():
-            stable = (
-                self.bound_power * np.expm1(self.exponent * (log_t - self.log_bound)) / (self.exponent * self.width)
-            )
-            mass = np.where(self.log_bound < 0.0, stable, mass)
-        return power, mass
+            stable = self.bound_power * np.expm1(self.exponent * (log_t - self.log_bound))
+            gained = np.where(self.log_bound < 0.0, stable, gained)
+        # of the sign of b: at a share of 0 rounding must not turn the mass negative
+        return power, np.maximum(gained / (self.exponent * self.width), 0.0)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -1,0 +1,291 @@
+"""The command line: ``bigpush-est run | validate | show | init``.  No logic, only words in and words out.
+
+Exit codes: 0 done, 2 bad input, 3 diagnostics failed, 130 interrupted, 1 an error that is ours.
+"""
+
+import json
+import os
+import re
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from bigpush_est.errors import BigPushError, InvalidValue, OutputOccupied, UnreadableFile
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+app = typer.Typer(
+    name="bigpush-est",
+    help="How sure can one be of the big push? Posteriors of η, δ and s̄, and the equilibria that they imply.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+StudyArgument = Annotated[str, typer.Argument(help="A study: a TOML file, or the name of one that ships.")]
+JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for other programs, and nothing else.")]
+
+
+_stopped = threading.Event()
+
+
+def _stop(number: int, frame: object) -> None:
+    _stopped.set()
+    raise KeyboardInterrupt
+
+
+def _default_workers() -> int:
+    return min(2, os.cpu_count() or 1)
+
+
+@app.command()
+def run(
+    study: StudyArgument,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run [default: reports/NAME].")] = None,
+    seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
+    draws: Annotated[int | None, typer.Option(help="Replace the study's draws per chain.")] = None,
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes and threads; the numbers do not depend on it.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of other inputs in the folder.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Run a study from the published figures to the report."""
+    from bigpush_est.stages import run_study
+    from bigpush_est.study import load_study
+
+    overrides = {key: value for key, value in (("seed", seed), ("sampler.draws", draws)) if value is not None}
+    checked = load_study(study, overrides)
+    folder = Path("reports") / checked.spec.name if out is None else out
+    with _progress(quiet or as_json) as report:
+
+        def told(stage: str, done: int, total: int) -> None:
+            # some extension modules swallow the exception; the next finished piece raises it again
+            if _stopped.is_set():
+                raise KeyboardInterrupt
+            report(stage, done, total)
+
+        result = run_study(
+            checked,
+            folder,
+            workers=_default_workers() if workers is None else workers,
+            resume=resume,
+            overwrite=overwrite,
+            progress=told,
+        )
+    if as_json:
+        _print_json({"folder": str(folder), "failures": result.failures, "main": result.results["main"]})
+    elif not quiet:
+        _show(result.results, folder)
+        typer.echo(f"Report: {folder / 'index.html'}")
+    result.require_passed()
+
+
+@app.command()
+def validate(study: StudyArgument, as_json: JsonOption = False) -> None:
+    """Check a study and everything that it reads; compute nothing."""
+    from bigpush_est.study import load_study
+
+    checked = load_study(study)
+    variants = checked.variants()
+    content = {
+        "study": checked.spec.name,
+        "title": checked.spec.title,
+        "model": checked.spec.model,
+        "draws": checked.spec.sampler.chains * checked.spec.sampler.draws,
+        "variants": len(variants),
+        "inputs": len(checked.sources()),
+        "valid": True,
+    }
+    if as_json:
+        _print_json(content)
+    else:
+        typer.echo(
+            f"{study}: valid. Study '{content['study']}', model '{content['model']}', {content['draws']} draws, "
+            f"{content['inputs']} inputs, {content['variants']} variants."
+        )
+
+
+@app.command()
+def show(
+    folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")], as_json: JsonOption = False
+) -> None:
+    """Print the summary of a finished run."""
+    from bigpush_est.run_folder import RunFolder
+
+    stored = RunFolder(folder)
+    manifest = stored.manifest()
+    if manifest is None:
+        raise UnreadableFile(path=folder, reason="it holds no run", remedy="name the folder given to run --out")
+    if not manifest["finished"]:
+        raise UnreadableFile(
+            path=folder, reason="its run is not finished", remedy="finish it with bigpush-est run STUDY --resume"
+        )
+    results = stored.read_json("results.json")
+    if as_json:
+        _print_json(results)
+    else:
+        _show(results, folder)
+
+
+@app.command()
+def init(
+    folder: Annotated[Path, typer.Argument(help="Folder for the new study; made if need be.")],
+    study: Annotated[str, typer.Option(help="Which shipped study to start from.")] = "published",
+) -> None:
+    """Write a study to edit: a copy of one that ships, under a name of its own."""
+    from bigpush_est.data.locate import models_folder
+    from bigpush_est.study import load_study
+
+    source = models_folder() / f"{study}.toml"
+    if not source.is_file():
+        shipped = ", ".join(sorted(path.stem for path in models_folder().glob("*.toml")))
+        raise InvalidValue(key="--study", value=study, requirement="a study that ships", remedy=f"choose from {shipped}")
+    target = folder / "study.toml"
+    if target.exists():
+        raise OutputOccupied(path=folder, holds="a study.toml", remedy="choose another folder, or edit that one")
+    name = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_") or "study"
+    text = re.sub(r'(?m)^name = ".*"$', f'name = "{name}"', source.read_text(encoding="utf-8"), count=1)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        target.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise UnreadableFile(path=target, reason=str(error), remedy="choose a folder you may write to") from None
+    load_study(target)
+    typer.echo(f"Wrote {target}. Edit it, then: bigpush-est run {target}")
+
+
+# -- words out -----------------------------------------------------------------------------------------------------------
+
+
+def _print_json(content: Any) -> None:
+    from bigpush_est.run_folder import plain
+
+    typer.echo(json.dumps(plain(content), indent=1, ensure_ascii=False))
+
+
+def _show(results: dict[str, Any], folder: Path) -> None:
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table
+
+    console = Console(highlight=False)
+    study, main = results["study"], results["main"]
+    console.print(f"[bold]{escape(study['title'])}[/bold]  ({escape(study['name'])}, {escape(str(folder))})")
+    for failure in results["failures"]:
+        console.print(f"[bold red]Failed:[/bold red] {escape(failure)}")
+    table = Table(title="Posterior probabilities", title_justify="left")
+    for heading in ("Event", "Probability", "Draws"):
+        table.add_column(heading, justify="left" if heading == "Event" else "right")
+    for key, label in EVENTS.items():
+        row = main["probabilities"][key]
+        table.add_row(label, row["text"], f"{row['hits']} of {row['draws']}")
+    console.print(table)
+    table = Table(title="Posterior quantities", title_justify="left")
+    for heading in ("Quantity", "Median", "50% interval", "90% interval", "Defined"):
+        table.add_column(heading, justify="left" if heading == "Quantity" else "right")
+    for key, label in QUANTITIES.items():
+        row = main["quantities"][key]
+        if row["median"] is None:
+            table.add_row(label, "undefined", "", "", f"0 of {row['draws']}")
+            continue
+        table.add_row(
+            label,
+            f"{row['median']:.3f}",
+            f"{row['low50']:.3f} to {row['high50']:.3f}",
+            f"{row['low90']:.3f} to {row['high90']:.3f}",
+            "all" if row["defined"] == row["draws"] else f"{row['defined']} of {row['draws']}",
+        )
+    console.print(table)
+    solver = main["solver"]
+    console.print(
+        f"Solver: {solver['unconverged']} of {solver['draws']} draws did not converge, "
+        f"largest residual {solver['largest_residual']:.1e}."
+    )
+
+
+EVENTS = {
+    "multiple": "Several steady states, L/F^T pinned by the 1972 share",
+    "possible": "Several steady states for some L/F^T",
+    "trapped": "1972 lies in the underdevelopment region",
+    "moved": "The push of s̄ in 1976 and 1980 ends in another steady state",
+}
+QUANTITIES = {
+    "eta": "η, direct gain",
+    "delta": "δ, spillover",
+    "subsidy": "s̄, subsidy rate",
+    "critical_delta": "δ above which some L/F^T gives a trap",
+    "needed_delta": "δ above which the pinned L/F^T gives a trap",
+    "input_subsidy": "Smallest sufficient one-time input subsidy",
+    "cost_subsidy": "Smallest sufficient one-time cost subsidy",
+}
+
+
+@contextmanager
+def _progress(silent: bool) -> "Iterator[Callable[[str, int, int], None]]":
+    """Bars on a terminal, plain lines elsewhere, nothing if silent."""
+    if silent:
+        yield lambda stage, done, total: None
+        return
+    from rich.console import Console
+
+    console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        seen: dict[str, int] = {}
+
+        def line(stage: str, done: int, total: int) -> None:
+            # at most four lines a stage: start, end, and two on the way
+            mark = 3 * done // max(total, 1)
+            if seen.get(stage) != mark:
+                seen[stage] = mark
+                print(f"{stage}: {done} of {total}", file=sys.stderr, flush=True)
+
+        yield line
+        return
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=console) as bars:
+        tasks: dict[str, Any] = {}
+
+        def bar(stage: str, done: int, total: int) -> None:
+            if stage not in tasks:
+                tasks[stage] = bars.add_task(stage, total=total)
+            bars.update(tasks[stage], completed=done, total=total)
+            if done >= total:
+                bars.stop_task(tasks[stage])
+
+        yield bar
+
+
+def main() -> None:
+    """Run the command line; every failure is one message and an exit code, never a bare traceback."""
+    # a polite stop and Ctrl-C are the same: what is finished is kept
+    signal.signal(signal.SIGTERM, _stop)
+    if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _stop)
+    try:
+        app()
+    except BigPushError as error:
+        print(f"bigpush-est: {error}", file=sys.stderr)
+        raise SystemExit(error.exit_code) from None
+    except KeyboardInterrupt:
+        print("bigpush-est: interrupted.", file=sys.stderr)
+        raise SystemExit(130) from None
+    except Exception as error:
+        if os.environ.get("BIGPUSH_EST_DEBUG"):
+            raise
+        print(
+            f"bigpush-est: an unexpected {type(error).__name__}: {error}. This is an error of ours: set "
+            "BIGPUSH_EST_DEBUG=1 to see where, and report it.",
+            file=sys.stderr,
+        )
+        raise SystemExit(1) from None
