@@ -23,7 +23,12 @@ class BigPushError(Exception):
     def __init__(self, **context: object) -> None:
         self.context = context
         template = " ".join(cleandoc(type(self).__doc__ or "").split())
-        super().__init__(template.format(**context))
+        place = f"{context['_where']}: " if "_where" in context else ""
+        super().__init__(place + template.format(**context))
+
+    def located(self, where: str) -> "BigPushError":
+        """Return the same error with the place where it came up in front of its message."""
+        return _rebuild(type(self), self.context | {"_where": where})
 
     def __reduce__(self) -> tuple[object, ...]:  # keyword-only construction has to survive a process boundary
         return (_rebuild, (type(self), self.context))
@@ -92,7 +97,9 @@ class ResumeRefused(InputError):
 
 
 class DiagnosticsFailed(BigPushError):
-    """The run finished but its diagnostics failed: {failures}. Its numbers are not to be relied on. Remedy: {remedy}."""
+    """The run finished but its diagnostics failed: {failures}. Its numbers are not to be relied on.
+    Remedy: {remedy}.
+    """
 
     exit_code = 3
 

@@ -336,9 +336,7 @@ class Study:
         except InputError as error_:
             if self.where in str(error_):
                 raise
-            raise AmbiguousSource(
-                where=self.where, detail=str(error_).removesuffix("."), remedy="correct the study file"
-            ) from None
+            raise error_.located(self.where) from None
 
     def sources(self) -> list[Source]:
         """Every input with value, label and place: the report's table of inputs."""
@@ -439,7 +437,9 @@ def _parsed(raw: dict[str, Any], where: str) -> StudySpec:
     try:
         return StudySpec.model_validate(raw)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
+        # a misspelt key shows as unknown and as missing: the first says more
+        problems = error.errors(include_url=False)
+        first = next((problem for problem in problems if problem["type"] == "extra_forbidden"), problems[0])
         key = ".".join(str(part) for part in first["loc"])
         shown = _shown(first["input"])
         kind = first["type"]

@@ -100,7 +100,7 @@ def aggregate_productivity(economy: SimpleEconomy, share: float) -> float:
         tail_power = share ** ((theta - (sigma - 1.0)) / theta)
         inner = theta / (theta - (sigma - 1.0)) * ((eta ** (sigma - 1.0) - 1.0) * tail_power + 1.0)
         return float(inner ** (1.0 / (sigma - 1.0)))
-    lowest = kappa**-theta
+    lowest = float(kappa**-theta)
 
     def mass_above(cutoff: float) -> float:
         def scale(log_phi: float) -> float:
@@ -294,7 +294,7 @@ def test_delta_s_interval_has_sharp_ends_and_may_be_empty(economy: SimpleEconomy
         assert not has_several(economy, delta=high + 5.0)
 
 
-@quick
+@settings(quick, max_examples=40)
 @given(economies())
 def test_eta_s_interval_has_sharp_ends_and_may_be_empty(economy: SimpleEconomy) -> None:
     interval = eta_interval(economy)

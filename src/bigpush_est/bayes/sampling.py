@@ -240,13 +240,15 @@ def diagnose(
     failed = list(failures)
     if draws:
         dataset = xr.Dataset({name: (("chain", "draw"), values) for name, values in draws.items()})
-        columns = {
-            "rhat": az.rhat(dataset),
-            "ess_bulk": az.ess(dataset, method="bulk"),
-            "ess_tail": az.ess(dataset, method="tail"),
-            "mcse_mean": az.mcse(dataset, method="mean"),
-            "mcse_sd": az.mcse(dataset, method="sd"),
-        }
+        # draws that never move divide zero by zero: the gates below see the NaN
+        with np.errstate(divide="ignore", invalid="ignore"):
+            columns = {
+                "rhat": az.rhat(dataset),
+                "ess_bulk": az.ess(dataset, method="bulk"),
+                "ess_tail": az.ess(dataset, method="tail"),
+                "mcse_mean": az.mcse(dataset, method="mean"),
+                "mcse_sd": az.mcse(dataset, method="sd"),
+            }
         table = {name: {key: float(value[name]) for key, value in columns.items()} for name in draws}
     for name, row in table.items():
         # a comparison that is false for NaN counts as a failure

@@ -32,7 +32,7 @@ from bigpush_est.errors import InvalidValue, ShapeMismatch
 #: |Γ(λ) − λ| up to which a share counts as a steady state.
 RESIDUAL_TOLERANCE = 1e-9
 #: Draws solved together: large enough for vectorised exp and log, small enough to stay in the processor's cache.
-CHUNK = 4096
+CHUNK = 8192
 #: Draws searched together by interval exclusion, which keeps up to ``MAX_INTERVALS`` intervals for each.
 SEARCH_CHUNK = 1024
 

@@ -108,6 +108,10 @@ def propagate_chunk(draws: dict[str, FloatArray], scenario: Scenario) -> dict[st
     # log utility: the constant percentage of consumption that is worth as much as the push, the tail at its last value
     weights = (1.0 - scenario.discount) * scenario.discount ** np.arange(scenario.periods)
     weights[-1] /= 1.0 - scenario.discount
+    worth = np.zeros(size)
+    for weight, period in zip(weights, consumption[1:], strict=True):
+        # period by period: a matrix product's last bits would depend on the size of the batch
+        worth += weight * period
     return {
         "critical_delta": condition.critical_delta,
         "possible": condition.possible,
@@ -128,7 +132,7 @@ def propagate_chunk(draws: dict[str, FloatArray], scenario: Scenario) -> dict[st
         "path_push": push.T,
         "path_none": none.T,
         "consumption": consumption.T,
-        "welfare": np.expm1(weights @ consumption[1:]),
+        "welfare": np.expm1(worth),
         "bill": bill,
     }
 

@@ -8,13 +8,13 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bigpush_est.report.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, canvas, grid
+from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, canvas, grid
 
 #: What each parameter is called on an axis; the macron is typeset, as the font would misplace the accent.
 AXIS = {
-    "eta": "η, direct productivity gain (factor)",
+    "eta": "η, direct gain (factor)",
     "delta": "δ, spillover semi-elasticity",
-    "subsidy": r"$\bar{s}$, share of adopters’ input costs paid",
+    "subsidy": r"$\bar{s}$, subsidy rate on inputs",
     "sigma": "σ, elasticity of substitution",
     "pareto_ratio": "θ/(σ−1), Pareto tail",
 }
@@ -95,7 +95,11 @@ def multiplicity_map(arrays: dict[str, Any], share: float, paper: dict[str, floa
         Patch(facecolor="#F2F2F2", label="one steady state for every L/Fᵀ"),
         Patch(facecolor="#DCECF7", edgecolor=SKY, label="several for some L/Fᵀ"),
         Patch(
-            facecolor="#F9DFA8", edgecolor=ORANGE, hatch="////", lw=0, label=f"several with L/Fᵀ pinned by {share:.0%}"
+            facecolor="#F9DFA8",
+            edgecolor=ORANGE,
+            hatch="////",
+            lw=0,
+            label=f"several with L/Fᵀ pinned by 1972’s {share:.2g}",
         ),
     ]
     picture.legend(handles=handles, loc="outside upper left", ncols=3)
@@ -107,7 +111,7 @@ def paths(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     picture = canvas(5.0)
     panels = picture.subplots(2, 2, sharex=True, squeeze=False)
     delta = results["study"]["illustration_delta"]
-    rows = (("fan_posterior", "Posterior"), ("fan_illustration", f"Illustrative, δ = {delta:g}"))
+    rows = (("fan_posterior", "Posterior"), ("fan_illustration", f"Illustration, δ = {delta:g}"))
     for (left, right), (name, title) in zip(panels, rows, strict=True):
         year = arrays[f"{name}.year"]
         for panel in (left, right):
@@ -128,13 +132,12 @@ def paths(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     for panel in panels[1]:
         panel.set_xlabel("year (periods of four years)")
     handles = [
-        Line2D([], [], color=BLUE, label="with the push, median"),
-        Line2D([], [], color=INK, ls="--", lw=1.2, label="without, median"),
-        Line2D([], [], color=PURPLE, label="gain in consumption, median"),
-        Patch(color=GREEN, alpha=0.0, label="dark band 50%, light band 90%"),
+        Line2D([], [], color=BLUE, label="with the push"),
+        Line2D([], [], color=INK, ls="--", lw=1.2, label="without"),
+        Line2D([], [], color=PURPLE, label="gain in consumption"),
         Patch(color="#EFEFEF", label="subsidised periods, 1976 and 1980"),
     ]
-    picture.legend(handles=handles, loc="outside upper left", ncols=3)
+    picture.legend(handles=handles, loc="outside upper left", ncols=4)
     return picture
 
 

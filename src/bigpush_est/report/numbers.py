@@ -119,14 +119,19 @@ def probability_range(chances: list[dict[str, Any]]) -> str:
     >>> probability_range([none, none]), probability_range([none, some])
     ('below 3%', 'from below 3% to 5% ± 2')
     """
-    lowest = min(chances, key=lambda chance: (chance["estimate"], chance["bound_low"]))
-    highest = max(chances, key=lambda chance: (chance["estimate"], chance["bound_high"]))
+    # among those without hits, the one that most draws speak for; likewise at the other end
+    lowest = min(chances, key=lambda chance: (chance["estimate"], chance["bound_high"]))
+    highest = max(chances, key=lambda chance: (chance["estimate"], chance["bound_low"]))
     if highest["hits"] == 0:
         return probability(max(chances, key=lambda chance: float(chance["bound_high"])))
     if lowest["hits"] == lowest["draws"]:
         return probability(lowest)
     if lowest["text"] == highest["text"]:
         return probability(lowest)
-    if lowest["hits"] == 0:
-        return f"from {probability(lowest)} to {probability(highest)}"
-    return f"between {probability(lowest)} and {probability(highest)}"
+    if lowest["hits"] > 0:
+        return f"between {probability(lowest)} and {probability(highest)}"
+    text = f"from {probability(lowest)} to {probability(highest)}"
+    loosest = max((chance for chance in chances if chance["hits"] == 0), key=lambda chance: float(chance["bound_high"]))
+    if loosest["bound_high"] > highest["estimate"]:
+        text += f" (where no draw has them, the loosest bound is {str(loosest['text']).removeprefix('< ')})"
+    return text

@@ -6,11 +6,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
-from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, PALE, SKY, VERMILION, canvas, grid
+from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, SKY, VERMILION, canvas, grid
 
 #: Rows that one page holds in a readable size.
 PAGE = 54
-#: Width in inches of the panels' labels: long ones wrap into the figure's left margin.
+#: Probabilities that the axis may be marked at.
 TICKS = (1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
 
 type Row = tuple[str, dict[str, Any] | None]
@@ -64,9 +64,9 @@ def sensitivity(rows: list[Row]) -> Figure:
     low, high = 0.4 * lowest, 1.0 - 0.4 * (1.0 - highest)
     left.set_xlim(low, high)
     shown = [tick for tick in TICKS if low <= tick <= high]
-    left.set_xticks(shown, [f"{100 * tick:g}%" for tick in shown], fontsize=7.5)
+    left.set_xticks(shown, [f"{100 * tick:g}" for tick in shown], fontsize=7.5)
     left.set_xticks([], minor=True)
-    left.set_xlabel("probability (logit axis)")
+    left.set_xlabel("probability, % (logit axis)")
     chance, needed = base["probabilities"]["possible"], base["quantities"]["needed_delta"]["median"]
     if 0 < chance["hits"] < chance["draws"]:
         left.axvline(chance["estimate"], color=SKY, lw=0.9, ls=":", zorder=1)
@@ -114,12 +114,14 @@ def _delta(panel: Axes, place: float, quantities: dict[str, Any]) -> None:
 
 
 def _legend() -> list[Line2D]:
-    point = {"ls": "none", "ms": 4.5}
+    def point(color: str, marker: str, label: str, **more: Any) -> Line2D:
+        return Line2D([], [], color=color, marker=marker, label=label, **{"ls": "none", "ms": 4.5, **more})
+
     return [
-        Line2D([], [], color=SKY, marker="s", label="P(several for some L/Fᵀ)", **point),
-        Line2D([], [], color=VERMILION, marker="o", label="P(several, L/Fᵀ pinned)", **point),
-        Line2D([], [], color=GREY, mfc="white", marker="o", label="95% bound: no draw (←) or every draw (→)", **point),
-        Line2D([], [], color=BLUE, marker="o", ms=4, label="δ: median and 90% interval"),
-        Line2D([], [], color=ORANGE, marker="D", label="δ needed, L/Fᵀ pinned", **point),
-        Line2D([], [], color=INK, marker="|", ls="none", ms=7, label="δ needed for some L/Fᵀ"),
+        point(SKY, "s", "P(several for some L/Fᵀ)"),
+        point(VERMILION, "o", "P(several, L/Fᵀ pinned)"),
+        point(GREY, "o", "95% bound: no draw (←) or every draw (→)", mfc="white"),
+        point(BLUE, "o", "δ: median and 90% interval", ls="-"),
+        point(ORANGE, "D", "δ needed, L/Fᵀ pinned"),
+        point(INK, "|", "δ needed for some L/Fᵀ", ms=7),
     ]

@@ -4,6 +4,7 @@ import io
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import matplotlib
 from matplotlib.axes import Axes
@@ -18,7 +19,7 @@ WIDTH = 6.9
 #: Dots per inch of the PNG files and of what is rasterised inside an SVG.
 DPI = 200
 
-_STYLE = {
+_STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",  # ships with matplotlib, so no font of the machine decides the picture
     "font.size": 8.5,
     "axes.titlesize": 9,
@@ -61,9 +62,9 @@ def drawing() -> Iterator[None]:
         yield
 
 
-def canvas(height: float, width: float = WIDTH) -> Figure:
-    """Return an empty figure that belongs to no window and no global state."""
-    result = Figure(figsize=(width, height), layout="constrained")
+def canvas(height: float, *, arranged: bool = True) -> Figure:
+    """Return an empty figure that belongs to no window; ``arranged`` lets its parts find their own places."""
+    result = Figure(figsize=(WIDTH, height), layout="constrained" if arranged else None)
     FigureCanvasAgg(result)
     return result
 
@@ -71,6 +72,9 @@ def canvas(height: float, width: float = WIDTH) -> Figure:
 def rendered(picture: Figure) -> tuple[bytes, bytes]:
     """Return a figure as PNG and as SVG; neither holds a date or a program's name."""
     png, svg = io.BytesIO(), io.BytesIO()
+    # arrange once: both formats then agree, in half the time
+    picture.draw_without_rendering()
+    picture.set_layout_engine("none")
     picture.savefig(png, format="png", dpi=DPI, metadata={"Software": None})
     nothing = {"Date": None, "Creator": None, "Format": None, "Type": None}
     picture.savefig(svg, format="svg", dpi=DPI, metadata=nothing)
