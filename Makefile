@@ -14,7 +14,7 @@ $(STAMP): requirements.lock pyproject.toml
 	@PYTHON="$(PYTHON)" sh tools/setup.sh
 
 report: $(STAMP)  ## run the shipped study and write its report to reports/published
-	$(BIN)/bigpush-est run models/published.toml --out reports/published
+	$(BIN)/bigpush-est run models/published.toml --out reports/published --resume --overwrite
 
 test: $(STAMP)  ## unit tests, the examples in docstrings and in the documentation
 	$(BIN)/python -m pytest -q

@@ -1,5 +1,6 @@
 """Fixtures that several tests share."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ def study_text() -> str:
 
 
 @pytest.fixture
-def write_study(tmp_path, study_text):
+def write_study(tmp_path: Path, study_text: str) -> Callable[..., Path]:
     """Write the shipped study with replacements and return its path."""
 
     def write(*replacements: tuple[str, str], extra: str = "") -> Path:

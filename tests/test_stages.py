@@ -1,7 +1,6 @@
 """Runs from start to end: resumed, interrupted, with one worker or two, and refused where nothing may be lost."""
 
 import json
-import os
 import signal
 import subprocess
 import sys
@@ -15,7 +14,11 @@ from bigpush_est.run_folder import RunFolder, plain
 from bigpush_est.stages import run_study
 from bigpush_est.study import load_study
 
-SMALL = (("draws = 5000", "draws = 500"), ("variant_draws = 2000", "variant_draws = 200"), ("chunk = 2000", "chunk = 300"))
+SMALL = (
+    ("draws = 5000", "draws = 500"),
+    ("variant_draws = 2000", "variant_draws = 200"),
+    ("chunk = 2000", "chunk = 300"),
+)
 GATES = (("max_rhat = 1.01", "max_rhat = 1.2"), ("min_ess = 400.0", "min_ess = 30.0"))
 VARIANTS = """
 [[variants]]
@@ -120,6 +123,10 @@ def test_another_studys_folder_is_left_alone(small, tmp_path):
         stored.open({"name": "other", "seed": 2}, "other", "def", resume=True, overwrite=False)
     assert stored.read_json("results.json") == {"kept": True}
     assert stored.open({"name": "other"}, "other", "abc", resume=True, overwrite=False)
+    assert stored.open({"name": "other"}, "other", "abc", resume=True, overwrite=True)
+    with pytest.raises(OutputOccupied, match="interrupted run of this very study"):
+        stored.open({"name": "other"}, "other", "abc", resume=False, overwrite=False)
+    assert stored.has("results.json")
     # replacing is a decision of the user's, and clears what the old run wrote
     assert not stored.open({"name": "new"}, "new", "def", resume=False, overwrite=True)
     assert not stored.has("results.json")
@@ -157,7 +164,7 @@ def test_a_failing_writer_leaves_the_old_file(tmp_path):
     with pytest.raises(OSError, match="disk full"):
         stored.write("a.txt", broken)
     assert (tmp_path / "a.txt").read_text() == "old"
-    assert os.listdir(tmp_path) == ["a.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
 
 
 def test_json_has_no_infinities():

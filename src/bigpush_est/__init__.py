@@ -35,7 +35,7 @@ _PUBLIC = {
     "tf_interval": "reduced_form.weak_instruments",
 }
 
-__all__ = sorted(_PUBLIC)  # noqa: PLE0605  (the names are those of the table above)
+__all__ = sorted(_PUBLIC)
 
 
 def __getattr__(name: str) -> Any:

@@ -47,14 +47,16 @@ def _default_workers() -> int:
 @app.command()
 def run(
     study: StudyArgument,
-    out: Annotated[Path | None, typer.Option(help="Folder of the run [default: reports/NAME].")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; reports/NAME if left out.")] = None,
     seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
     draws: Annotated[int | None, typer.Option(help="Replace the study's draws per chain.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes and threads; the numbers do not depend on it.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace a run of other inputs in the folder.")] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace whatever run the folder holds.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     as_json: JsonOption = False,
 ) -> None:
@@ -148,7 +150,9 @@ def init(
     source = models_folder() / f"{study}.toml"
     if not source.is_file():
         shipped = ", ".join(sorted(path.stem for path in models_folder().glob("*.toml")))
-        raise InvalidValue(key="--study", value=study, requirement="a study that ships", remedy=f"choose from {shipped}")
+        raise InvalidValue(
+            key="--study", value=study, requirement="a study that ships", remedy=f"choose from {shipped}"
+        )
     target = folder / "study.toml"
     if target.exists():
         raise OutputOccupied(path=folder, holds="a study.toml", remedy="choose another folder, or edit that one")
@@ -163,7 +167,7 @@ def init(
     typer.echo(f"Wrote {target}. Edit it, then: bigpush-est run {target}")
 
 
-# -- words out -----------------------------------------------------------------------------------------------------------
+# -- words out -------------------------------------------------------------------------------------------------------
 
 
 def _print_json(content: Any) -> None:
@@ -252,7 +256,13 @@ def _progress(silent: bool) -> "Iterator[Callable[[str, int, int], None]]":
         return
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 
-    columns = (SpinnerColumn(), TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
     with Progress(*columns, console=console) as bars:
         tasks: dict[str, Any] = {}
 

@@ -97,9 +97,7 @@ class ResumeRefused(InputError):
 
 
 class DiagnosticsFailed(BigPushError):
-    """The run finished but its diagnostics failed: {failures}. Its numbers are not to be relied on.
-    Remedy: {remedy}.
-    """
+    """The run finished, but its diagnostics failed: {failures}. Do not rely on its numbers. Remedy: {remedy}."""
 
     exit_code = 3
 

@@ -1,12 +1,12 @@
 """A run's folder: what a run writes, atomically, and whether a folder may be written to at all.
 
-    run.json          the study's fingerprint, its name, how far the run came
-    study.json        the study as it was run
-    draws/main.nc     posterior draws as ArviZ data (netCDF), inputs and versions in the attributes
-    outcomes/         what each draw implies (NumPy archives)
-    checkpoints/      one file per finished piece of work; a resumed run reads them back
-    results.json      every number of the report;  figures.npz: every array behind its figures
-    index.html        the report;  figures/, tables/: each figure as PNG and SVG, each table as CSV and JSON
+run.json          the study's fingerprint, its name, how far the run came
+study.json        the study as it was run
+draws/main.nc     posterior draws as ArviZ data (netCDF), inputs and versions in the attributes
+outcomes/         what each draw implies (NumPy archives)
+checkpoints/      one file per finished piece of work; a resumed run reads them back
+results.json      every number of the report;  figures.npz: every array behind its figures
+index.html        the report;  figures/, tables/: each figure as PNG and SVG, each table as CSV, JSON and LaTeX
 """
 
 import json
@@ -55,6 +55,8 @@ class RunFolder:
     def open(self, study: dict[str, Any], name: str, fingerprint: str, *, resume: bool, overwrite: bool) -> bool:
         """Claim the folder for a study and return whether finished work in it may be used again.
 
+        With ``resume`` and ``overwrite`` together, a run of the same inputs is resumed and any other run replaced.
+
         Raises
         ------
         OutputOccupied
@@ -76,18 +78,21 @@ class RunFolder:
                 holds=f"a run of another study, '{manifest['name']}'",
                 remedy="choose another folder, or pass --overwrite",
             )
-        elif manifest["fingerprint"] != fingerprint:
+        elif manifest["fingerprint"] != fingerprint and not overwrite:
             changed = self._changes(study)
             if resume:
-                raise ResumeRefused(
-                    path=self.path, changed=changed, remedy="undo the change, or choose another folder"
-                )
-            if not overwrite:
-                raise OutputOccupied(
-                    path=self.path,
-                    holds=f"a run of '{manifest['name']}' with other inputs ({changed})",
-                    remedy="choose another folder, or pass --overwrite",
-                )
+                raise ResumeRefused(path=self.path, changed=changed, remedy="undo the change, or choose another folder")
+            raise OutputOccupied(
+                path=self.path,
+                holds=f"a run of '{manifest['name']}' with other inputs ({changed})",
+                remedy="choose another folder, or pass --overwrite",
+            )
+        elif manifest["fingerprint"] == fingerprint and not (manifest["finished"] or resume or overwrite):
+            raise OutputOccupied(
+                path=self.path,
+                holds="an interrupted run of this very study",
+                remedy="finish it with --resume, or pass --overwrite to begin anew",
+            )
         reuse = bool(resume and manifest is not None and manifest["fingerprint"] == fingerprint)
         if not reuse:
             self._clear()
@@ -101,11 +106,12 @@ class RunFolder:
         return reuse
 
     def manifest(self) -> dict[str, Any] | None:
-        """The run's manifest, or None if the folder holds no run."""
+        """Return the run's manifest, or None if the folder holds no run."""
         file = self.path / MANIFEST
         if not file.is_file():
             return None
-        return self.read_json(MANIFEST)
+        manifest: dict[str, Any] = self.read_json(MANIFEST)
+        return manifest
 
     def _changes(self, study: dict[str, Any]) -> str:
         before = _flat(self.read_json("study.json")) if (self.path / "study.json").is_file() else {}
@@ -120,14 +126,23 @@ class RunFolder:
         """Remove what an earlier run of this study wrote, and nothing else."""
         if self.manifest() is None:
             return
-        for pattern in ("checkpoints/*", "draws/*", "outcomes/*", "figures/*", "tables/*", "results.json", "figures.npz", "index.html"):
+        for pattern in (
+            "checkpoints/*",
+            "draws/*",
+            "outcomes/*",
+            "figures/*",
+            "tables/*",
+            "results.json",
+            "figures.npz",
+            "index.html",
+        ):
             for file in self.path.glob(pattern):
                 file.unlink()
 
     # -- files, written whole or not at all --------------------------------------------------------------------------
 
     def write(self, name: str, writer: Callable[[Path], None]) -> Path:
-        """Let ``writer`` fill a temporary file, then put it in place in one step: a kill leaves no half-written file."""
+        """Let ``writer`` fill a temporary file, then put it in place in one step: a kill leaves no half a file."""
         target = self.path / name
         target.parent.mkdir(parents=True, exist_ok=True)
         temporary = target.with_name(f".{target.stem}.{os.getpid()}{target.suffix}")

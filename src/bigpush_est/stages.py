@@ -1,5 +1,6 @@
 """A study's stages in order: sample, propagate, vary, summarise, report.  Each reads what the one before it saved."""
 
+import logging
 import signal
 import warnings
 from collections.abc import Callable
@@ -48,7 +49,7 @@ class RunResult:
     failures: tuple[str, ...]
 
     def require_passed(self) -> None:
-        """Raise :class:`~bigpush_est.errors.DiagnosticsFailed` if any diagnostic failed."""
+        """Raise ``DiagnosticsFailed`` if any diagnostic failed."""
         if self.failures:
             shown = "; ".join(self.failures[:3])
             more = f"; and {len(self.failures) - 3} more" if len(self.failures) > 3 else ""
@@ -105,6 +106,7 @@ def run_study(
     Interrupted
         On Ctrl-C; what was finished is kept.
     """
+    study.variants()  # a mistake in a variant shows before anything is written
     folder = RunFolder(Path(out))
     folder.open(study.raw, study.spec.name, study.fingerprint(), resume=resume, overwrite=overwrite)
     stage = ["checking"]
@@ -125,7 +127,9 @@ def _stages(study: Study, folder: RunFolder, workers: int, told: Progress) -> Ru
     with _variants_elsewhere(study, folder, workers) as elsewhere:
         posterior = _main_posterior(study, folder, workers, told)
         outcomes = _propagated(study, folder, posterior, None, "main", workers, told)
-        illustrated = _propagated(study, folder, posterior, study.spec.illustration.delta, "illustration", workers, told)
+        illustrated = _propagated(
+            study, folder, posterior, study.spec.illustration.delta, "illustration", workers, told
+        )
         variants = _variants(study, folder, elsewhere, told)
     told("Summarising", 0, 1)
     results = _results(study, folder, posterior, outcomes, illustrated, variants)
@@ -170,10 +174,14 @@ def _main_posterior(study: Study, folder: RunFolder, workers: int, told: Progres
 
 @contextmanager
 def _sampler_warnings() -> "Iterator[None]":
-    """Keep third-party chatter about cores and caches off the terminal; the gates judge the draws."""
+    """Keep third-party chatter about cores, caches and diagnostics off the terminal; the gates judge the draws."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        yield
+        logging.disable(logging.WARNING)
+        try:
+            yield
+        finally:
+            logging.disable(logging.NOTSET)
 
 
 def _propagated(
@@ -217,7 +225,7 @@ def _propagated(
     return folder.read_arrays(artefact)
 
 
-# -- variants ------------------------------------------------------------------------------------------------------------
+# -- variants --------------------------------------------------------------------------------------------------------
 
 
 def run_variant(study: Study, cores: int = 1) -> dict[str, Any]:
@@ -284,9 +292,7 @@ def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Itera
             process.join()
 
 
-def _variants(
-    study: Study, folder: RunFolder, elsewhere: "list[SpawnProcess]", told: Progress
-) -> list[dict[str, Any]]:
+def _variants(study: Study, folder: RunFolder, elsewhere: "list[SpawnProcess]", told: Progress) -> list[dict[str, Any]]:
     variants = study.variants()
     own = study.inputs().structure
     told("Variants", 0, len(variants))
@@ -309,7 +315,7 @@ def _variants(
     ]
 
 
-# -- results -------------------------------------------------------------------------------------------------------------
+# -- results ---------------------------------------------------------------------------------------------------------
 
 
 def _results(
@@ -334,9 +340,16 @@ def _results(
     failures = [f"main posterior: {failure}" for failure in posterior.diagnostics.failures]
     if main["solver"]["unconverged"]:
         failures.append(f"main posterior: the solver did not converge at {main['solver']['unconverged']} draws")
+    lost = int((~illustrated["converged"]).sum())
+    if lost:
+        failures.append(f"illustration: the solver did not converge at {lost} draws")
     for variant in variants:
-        for failure in variant["summary"]["diagnostics"]["failures"]:
-            failures.append(f"variant '{variant['group']}: {variant['label']}': {failure}")
+        name = f"variant '{variant['group']}: {variant['label']}'"
+        failures += [f"{name}: {failure}" for failure in variant["summary"]["diagnostics"]["failures"]]
+        if variant["summary"]["solver"]["unconverged"]:
+            failures.append(
+                f"{name}: the solver did not converge at {variant['summary']['solver']['unconverged']} draws"
+            )
     return {
         "study": {
             "name": spec.name,
@@ -370,8 +383,10 @@ def weak_instrument_rows(study: Study) -> list[dict[str, Any]]:
     from bigpush_est.reduced_form.weak_instruments import tf_interval
 
     evidence = study.evidence()
-    rate = float(study.prior("sigma").frozen().median()) - 1.0 if not study.prior("sigma").fixed else (
-        study.prior("sigma").numbers[0] - 1.0
+    rate = (
+        float(study.prior("sigma").frozen().median()) - 1.0
+        if not study.prior("sigma").fixed
+        else (study.prior("sigma").numbers[0] - 1.0)
     )
     ratio = study.prior("pareto_ratio")
     median = ratio.numbers[0] if ratio.fixed else float(ratio.frozen().median())

@@ -1,7 +1,7 @@
 """A study: reads a TOML file, checks all of it before any work, and says what the model takes from it.
 
 Every number in a study is the id of a published figure or an assumption that names its source; both reach the report's
-table of inputs through :meth:`Study.sources`.
+table of inputs through ``sources``.
 """
 
 import copy
@@ -211,7 +211,7 @@ class Study:
         return self.tables.value(self.spec.economy.adopter_share)
 
     def prior(self, parameter: str) -> Prior:
-        """The prior of one parameter."""
+        """Return the prior of one parameter."""
         return next(prior for prior in self._inputs.priors if prior.parameter == parameter)
 
     def variants(self) -> list[tuple[str, str, "Study"]]:
@@ -222,9 +222,10 @@ class Study:
             if value != main:
                 changed = self.changed({"evidence.correlation.main": value}, f"correlation {value:g}")
                 result.append(("Correlation of the two estimates", f"{value:+.2f}".replace("-", "−"), changed))
-        for variant in self.spec.variants:
-            result.append((variant.group, variant.label, self.changed(variant.set, f"{variant.group}: {variant.label}")))
-        return result
+        return result + [
+            (variant.group, variant.label, self.changed(variant.set, f"{variant.group}: {variant.label}"))
+            for variant in self.spec.variants
+        ]
 
     def changed(self, changes: dict[str, Any], label: str) -> "Study":
         """Return the study with some keys, given as dotted paths, set to other values; without its variants.
@@ -349,43 +350,151 @@ class Study:
         cells = [self.tables.table1(spillover.panel, column) for column in spillover.columns]
         first_stage = ", ".join("none (OLS)" if cell.kp_f is None else f"{cell.kp_f:g}" for cell in cells)
         rows = [
-            Source("Direct effect", f"{self.tables.value(direct.figure):g}", figure.unit, "published", figure.place, figure.missing),
-            Source("Direct effect, standard error", f"{direct.standard_error:g}", figure.unit, "assumed", direct.standard_error_source),
-            Source("Direct effect, subsidised share of winners", f"{direct.subsidised_share:g}", "share", "assumed", direct.subsidised_share_source),
-            Source("Spillover", f"{estimate:.4g}", cells[0].unit, "published" if len(cells) == 1 else "derived", f"{place} ({rule})"),
-            Source("Spillover, standard error", f"{error:.4g}", cells[0].unit, "published" if len(cells) == 1 else "derived", place),
+            Source(
+                "Direct effect",
+                f"{self.tables.value(direct.figure):g}",
+                figure.unit,
+                "published",
+                figure.place,
+                figure.missing,
+            ),
+            Source(
+                "Direct effect, standard error",
+                f"{direct.standard_error:g}",
+                figure.unit,
+                "assumed",
+                direct.standard_error_source,
+            ),
+            Source(
+                "Direct effect, subsidised share of winners",
+                f"{direct.subsidised_share:g}",
+                "share",
+                "assumed",
+                direct.subsidised_share_source,
+            ),
+            Source(
+                "Spillover",
+                f"{estimate:.4g}",
+                cells[0].unit,
+                "published" if len(cells) == 1 else "derived",
+                f"{place} ({rule})",
+            ),
+            Source(
+                "Spillover, standard error",
+                f"{error:.4g}",
+                cells[0].unit,
+                "published" if len(cells) == 1 else "derived",
+                place,
+            ),
             Source("Spillover, Kleibergen-Paap F", first_stage, "", "published", place),
-            Source("Correlation of the two estimates", f"{evidence.correlation.main:g}", "", "assumed", "unknown from published tables; the answer is shown over its range"),
-            Source("Mapping exponent", self.spec.mapping.exponent, "", "assumed", EXPONENTS[self.spec.mapping.exponent]),
+            Source(
+                "Correlation of the two estimates",
+                f"{evidence.correlation.main:g}",
+                "",
+                "assumed",
+                "unknown from published tables; the answer is shown over its range",
+            ),
+            Source(
+                "Mapping exponent", self.spec.mapping.exponent, "", "assumed", EXPONENTS[self.spec.mapping.exponent]
+            ),
         ]
         start, first, second = self._regional_shares()
         for year, converted in ((1976, first), (1980, second)):
             shown = self.tables.figure(f"adopter_share_{year}_{subsidy.shares}")
             note = f"{shown.place}; {converted:.3f} in subsidised regions if the others stay at {start:g}"
             used = "" if subsidy.adopter_shares else "not used by this study"
-            rows.append(Source(f"Mean adopter share, {year}", f"{shown.value:g}", shown.unit, "published", note, used or shown.missing))
+            rows.append(
+                Source(
+                    f"Mean adopter share, {year}",
+                    f"{shown.value:g}",
+                    shown.unit,
+                    "published",
+                    note,
+                    used or shown.missing,
+                )
+            )
         pinned = self.tables.figure(self.spec.economy.adopter_share)
         regions = self.tables.figure(subsidy.subsidised_regions)
         credit = self.tables.figure(subsidy.credit_figure)
         rows += [
-            Source("Mean adopter share, 1972 (pins L/F^T)", f"{pinned.value:g}", pinned.unit, "published", f"{pinned.place}; pin: {self.spec.economy.pin}", pinned.missing),
-            Source("Subsidised regions", f"{regions.value:g} of {self.tables.value('regions'):g}", "regions", "published", regions.place),
-            Source("Unmodelled change in profitability, sd", f"{subsidy.fundamentals_sd:g}", "log points a period", "assumed", subsidy.fundamentals_sd_source),
-            Source("Subsidy bill", f"{credit.value:g}", credit.unit, "published", credit.place, "" if subsidy.credit else "not used by this study"),
-            Source("Subsidy bill, standard error", f"{subsidy.credit_standard_error:g}", credit.unit, "assumed", subsidy.credit_standard_error_source),
-            Source("Adopters' input costs over GDP", f"{subsidy.exposure:g} (log sd {subsidy.exposure_log_sd:g})", "share of GDP", "assumed", subsidy.exposure_source),
-            Source("Feedback of adopter shares on η and δ", subsidy.feedback, "", "assumed", "cut: Section 4 is known to miss the open economy, so its shares inform s̄ only"),
+            Source(
+                "Mean adopter share, 1972 (pins L/F^T)",
+                f"{pinned.value:g}",
+                pinned.unit,
+                "published",
+                f"{pinned.place}; pin: {self.spec.economy.pin}",
+                pinned.missing,
+            ),
+            Source(
+                "Subsidised regions",
+                f"{regions.value:g} of {self.tables.value('regions'):g}",
+                "regions",
+                "published",
+                regions.place,
+            ),
+            Source(
+                "Unmodelled change in profitability, sd",
+                f"{subsidy.fundamentals_sd:g}",
+                "log points a period",
+                "assumed",
+                subsidy.fundamentals_sd_source,
+            ),
+            Source(
+                "Subsidy bill",
+                f"{credit.value:g}",
+                credit.unit,
+                "published",
+                credit.place,
+                "" if subsidy.credit else "not used by this study",
+            ),
+            Source(
+                "Subsidy bill, standard error",
+                f"{subsidy.credit_standard_error:g}",
+                credit.unit,
+                "assumed",
+                subsidy.credit_standard_error_source,
+            ),
+            Source(
+                "Adopters' input costs over GDP",
+                f"{subsidy.exposure:g} (log sd {subsidy.exposure_log_sd:g})",
+                "share of GDP",
+                "assumed",
+                subsidy.exposure_source,
+            ),
+            Source(
+                "Feedback of adopter shares on η and δ",
+                subsidy.feedback,
+                "",
+                "assumed",
+                "cut: Section 4 is known to miss the open economy, so its shares inform s̄ only",
+            ),
         ]
         for name in ("sigma", "theta", "xi_heavy"):
             shown = self.tables.figure(name)
-            rows.append(Source(f"Published {name}", f"{shown.value:g}", shown.unit, "published", shown.place, shown.missing))
-        if self.spec.mapping.exponent != "undistorted" and self.prior("sigma").fixed and self.prior("pareto_ratio").fixed:
+            rows.append(
+                Source(f"Published {name}", f"{shown.value:g}", shown.unit, "published", shown.place, shown.missing)
+            )
+        if (
+            self.spec.mapping.exponent != "undistorted"
+            and self.prior("sigma").fixed
+            and self.prior("pareto_ratio").fixed
+        ):
             sigma = self.prior("sigma").numbers[0]
             theta = self.prior("pareto_ratio").numbers[0] * (sigma - 1.0)
             xi = inferred_xi(self.spec.mapping.exponent, sigma, theta, self.evidence().tail_index, self.evidence().xi)
-            rows.append(Source("ξ implied by exponent and tail", f"{xi:.3f}", "", "derived", "tail of sales held fixed"))
+            rows.append(
+                Source("ξ implied by exponent and tail", f"{xi:.3f}", "", "derived", "tail of sales held fixed")
+            )
         kappa = self.spec.economy.kappa
-        rows.append(Source("Upper bound of productivity κ", "none" if kappa is None else f"{kappa:g}", "ratio", "assumed", "Section 4 has none; Section 5 uses 1.40"))
+        rows.append(
+            Source(
+                "Upper bound of productivity κ",
+                "none" if kappa is None else f"{kappa:g}",
+                "ratio",
+                "assumed",
+                "Section 4 has none; Section 5 uses 1.40",
+            )
+        )
         for prior in self._inputs.priors:
             rows.append(Source(f"Prior of {prior.parameter}", prior.describe(), "", "assumed", prior.support.meaning))
         return rows
@@ -409,7 +518,9 @@ def load_study(path: str | Path, overrides: dict[str, Any] | None = None) -> Stu
     file = Path(path)
     if not file.exists() and not file.suffix and (models_folder() / f"{file.name}.toml").is_file():
         file = models_folder() / f"{file.name}.toml"
-    remedy = "name a TOML file, or a study that ships: " + ", ".join(sorted(p.stem for p in models_folder().glob("*.toml")))
+    remedy = "name a TOML file, or a study that ships: " + ", ".join(
+        sorted(p.stem for p in models_folder().glob("*.toml"))
+    )
     if not file.is_file():
         reason = "it is a folder" if file.is_dir() else "there is no such file"
         raise UnreadableFile(path=file, reason=reason, remedy=remedy)

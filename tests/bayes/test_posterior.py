@@ -170,9 +170,7 @@ def test_pymc_sampler_agrees_with_nutpie(inputs, posterior):
     other = sample_posterior(inputs, replace(SETTINGS, sampler="pymc", draws=1000), seed=4, cores=2)
     assert other.diagnostics.passed
     for name in inputs.free:
-        error = np.hypot(
-            other.diagnostics.table[name]["mcse_mean"], posterior.diagnostics.table[name]["mcse_mean"]
-        )
+        error = np.hypot(other.diagnostics.table[name]["mcse_mean"], posterior.diagnostics.table[name]["mcse_mean"])
         assert abs(other.draws[name].mean() - posterior.draws[name].mean()) < 5 * error
 
 

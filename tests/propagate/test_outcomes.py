@@ -52,7 +52,10 @@ def test_needed_delta_is_where_multiplicity_begins(pin, kappa):
 
 
 def test_the_papers_point_has_no_trap_and_the_push_fades():
-    draws = {k: np.array([v]) for k, v in {"log_eta": 0.225, "delta": 0.675, "subsidy": 0.06, "sigma": 5.0, "pareto_ratio": 1.06}.items()}
+    draws = {
+        k: np.array([v])
+        for k, v in {"log_eta": 0.225, "delta": 0.675, "subsidy": 0.06, "sigma": 5.0, "pareto_ratio": 1.06}.items()
+    }
     found = propagate_chunk(draws, scenario(periods=30))
     assert not found["multiple"][0]
     assert not found["possible"][0]

@@ -82,7 +82,10 @@ def test_ranks_are_uniform(feedback):
     covered: dict[str, list[bool]] = {name: [] for name in inputs.free}
     lost = 0
     for number in range(SIMULATIONS):
-        truth = {prior.parameter: float(prior.numbers[0]) if prior.fixed else float(prior.frozen().rvs(random_state=rng)) for prior in inputs.priors}
+        truth = {
+            prior.parameter: float(prior.numbers[0]) if prior.fixed else float(prior.frozen().rvs(random_state=rng))
+            for prior in inputs.priors
+        }
         data = simulate(inputs, truth, rng)
         if data is None:
             lost += 1

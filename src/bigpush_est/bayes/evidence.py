@@ -1,4 +1,4 @@
-"""What the published figures say about η, δ and s̄, as numbers that the model takes and sources that the report prints."""
+"""What the published figures say about η, δ and s̄: numbers that the model takes, sources that the report prints."""
 
 from dataclasses import dataclass, replace
 from typing import Literal
@@ -86,7 +86,12 @@ class PublishedEvidence:
     pin_previous: float
 
     def __post_init__(self) -> None:
-        for key, pair in (("direct", self.direct), ("spillover", self.spillover), ("bill", self.bill), ("exposure", self.exposure)):
+        for key, pair in (
+            ("direct", self.direct),
+            ("spillover", self.spillover),
+            ("bill", self.bill),
+            ("exposure", self.exposure),
+        ):
             positive = key in ("bill", "exposure")
             if not (np.isfinite(pair[0]) and np.isfinite(pair[1]) and pair[1] > 0 and (pair[0] > 0 or not positive)):
                 raise InvalidValue(
@@ -118,7 +123,7 @@ class PublishedEvidence:
 
     @property
     def log_subsidy(self) -> tuple[float, float]:
-        """Log of s̄ = bill/X as credit has it, and its standard error: relative errors of bill and X added in squares."""
+        """Log of s̄ = bill/X as credit has it, and its standard error: relative errors of bill and X in squares."""
         error = float(np.hypot(self.bill[1] / self.bill[0], self.exposure[1]))
         return float(np.log(self.bill[0] / self.exposure[0])), error
 

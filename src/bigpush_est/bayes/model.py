@@ -1,13 +1,13 @@
 """The PyMC model of the published figures: priors on η, δ, s̄ (and σ, θ/(σ−1)), and what the evidence says of them.
 
-With e the mapping exponent (Section 5.2, see :data:`bigpush_est.bayes.evidence.EXPONENTS`):
+With e the mapping exponent (Section 5.2, see ``EXPONENTS``):
 
-    b_direct    ~ Normal(e·log η − (σ−1)·h·log(1−s̄), SE_direct)               winners vs losers, seven years on
+    b_direct    ~ Normal(e·log η − (σ−1)·q·log(1−s̄), SE_direct)               winners vs losers, seven years on
     b_spillover ~ Normal(e·δ, SE_spillover),  corr(b_direct, b_spillover) = ρ  Table 1, Panel A
     log bill    ~ Normal(log s̄ + log X, SE_credit)                             credit; X: adopters' input costs over GDP
 
-Adopter shares are the fourth piece of evidence; they speak on s̄ through Section 4's map and enter in
-:mod:`bigpush_est.bayes.shares`.  Every number that a study can change is data: one compilation serves all studies
+q is the share of winners whose adoption was subsidised.  Adopter shares are the fourth piece of evidence; they speak on s̄ through Section 4's map and enter in
+``bigpush_est.bayes.shares``.  Every number that a study can change is data: one compilation serves all studies
 whose priors have the same families.
 """
 
@@ -45,7 +45,7 @@ class ModelInputs:
         return tuple(prior.parameter for prior in self.priors if not prior.fixed)
 
     def prior(self, parameter: str) -> Prior:
-        """The prior of one parameter."""
+        """Return the prior of one parameter."""
         return next(prior for prior in self.priors if prior.parameter == parameter)
 
     def data(self) -> dict[str, float]:
@@ -82,16 +82,14 @@ def log_likelihood(xp: Any, data: dict[str, Any], p: dict[str, Any]) -> Any:
     xp
         ``pytensor.tensor`` or ``numpy``.
     data
-        As :meth:`ModelInputs.data` gives them.
+        As ``data`` gives them.
     p
         Parameters by name: scalars, or arrays of one shape for NumPy.
     """
     rate = p["sigma"] - 1.0
     exponent = rate * (data["exponent_constant"] + data["exponent_slope"] * p["pareto_ratio"])
     rho = data["correlation"]
-    direct = (
-        data["b_direct"] - exponent * p["log_eta"] + rate * data["subsidised_share"] * xp.log1p(-p["subsidy"])
-    )
+    direct = data["b_direct"] - exponent * p["log_eta"] + rate * data["subsidised_share"] * xp.log1p(-p["subsidy"])
     # the second estimate given the first: the bivariate normal, factored
     shift = rho * data["se_spillover"] / data["se_direct"] * direct
     spillover = data["b_spillover"] - exponent * p["delta"] - shift
@@ -116,7 +114,7 @@ def build_model(inputs: ModelInputs) -> Any:
     import pytensor
 
     # the fused kernels would otherwise differ in the last bits between a cold and a warm compile cache
-    pytensor.config.numba__fastmath = False
+    pytensor.config.numba__fastmath = False  # type: ignore[attr-defined]
     import pymc as pm
     import pytensor.tensor as pt
 

@@ -168,7 +168,7 @@ class Prior:
             )
 
     def frozen(self) -> Any:
-        """The prior as a frozen SciPy distribution."""
+        """Return the prior as a frozen SciPy distribution."""
         from scipy import stats
 
         low, high, n = self.support.low, self.support.high, self.numbers

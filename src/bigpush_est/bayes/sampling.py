@@ -164,7 +164,9 @@ def sample_posterior(
         if evidence.feedback == "full":
             chosen, effective = _resampled(log_z, derived_seed(seed, "feedback"))
             if effective < settings.min_ess:
-                failures.append(f"the shares' weights leave {effective:.0f} effective draws, below {settings.min_ess:g}")
+                failures.append(
+                    f"the shares' weights leave {effective:.0f} effective draws, below {settings.min_ess:g}"
+                )
             flat = {name: values[chosen] for name, values in flat.items()}
             log_z = np.zeros_like(log_z)
         draws = {name: values.reshape(shape) for name, values in flat.items()}
@@ -254,9 +256,11 @@ def diagnose(
         # a comparison that is false for NaN counts as a failure
         if not row["rhat"] <= settings.max_rhat:
             failed.append(f"R-hat of {name} is {row['rhat']:.3f}, above {settings.max_rhat:g}")
-        for key in ("ess_bulk", "ess_tail"):
-            if not row[key] >= settings.min_ess:
-                failed.append(f"{key} of {name} is {row[key]:.0f}, below {settings.min_ess:g}")
+        failed += [
+            f"{key} of {name} is {row[key]:.0f}, below {settings.min_ess:g}"
+            for key in ("ess_bulk", "ess_tail")
+            if not row[key] >= settings.min_ess
+        ]
     if divergences > settings.max_divergences:
         failed.append(f"{divergences} divergent transitions, more than {settings.max_divergences}")
     return Diagnostics(table, divergences, tuple(failed))
@@ -293,7 +297,7 @@ def to_datatree(posterior: Posterior, inputs: ModelInputs, attributes: Mapping[s
 
 
 def from_datatree(tree: Any) -> Posterior:
-    """Return the draws that :func:`to_datatree` wrote."""
+    """Return the draws that ``to_datatree`` wrote."""
     stored = json.loads(tree.attrs["diagnostics"])
     posterior = tree["posterior"].dataset
     return Posterior(

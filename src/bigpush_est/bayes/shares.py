@@ -14,6 +14,7 @@ Under ``"full"`` the draws are also resampled with weights Z(η, δ) = p(shares 
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def log_share_density(inputs: ModelInputs, p: dict[str, FloatArray]) -> FloatArr
     rate = p["sigma"] - 1.0
     theta = p["pareto_ratio"] * rate
     bounded = np.isfinite(e.kappa)
-    shape = {
+    shape: dict[str, Any] = {
         "sigma": p["sigma"],
         "theta": theta,
         "gain": np.exp(rate * p["log_eta"]),

@@ -1,15 +1,12 @@
 """The one idea of this package: an adoption map λ' = Γ(λ; parameters) on [0, 1], over a batch of parameter draws.
 
-Every coordination model here is such a map.  The engine in :mod:`~bigpush_est.equilibrium.steady_states` finds all
+Every coordination model here is such a map.  The engine in ``steady_states`` finds all
 of its fixed points; what makes "all" true is the structure that a map declares:
 
-``ConcaveInverseMap``
-    Γ = clip(g⁻¹(k + δλ)) with g increasing and concave.  Then G(λ) = g(λ) − δλ is concave and has at most two
+- ``ConcaveInverseMap``: Γ = clip(g⁻¹(k + δλ)) with g increasing and concave.  Then G(λ) = g(λ) − δλ is concave and has at most two
     interior roots of G(λ) = k, one on each side of its peak: the fixed points can be listed exactly.
-``MonotoneMap``
-    Γ nondecreasing, so that Γ([a, b]) ⊂ [Γ(a), Γ(b)]: intervals that hold no fixed point are excluded with certainty.
-``LipschitzMap``
-    |Γ(x) − Γ(y)| ≤ K |x − y|, so that Γ([a, b]) ⊂ Γ(midpoint) ± K (b − a)/2: the same exclusion for any shape.
+- ``MonotoneMap``: Γ nondecreasing, so that Γ([a, b]) ⊂ [Γ(a), Γ(b)]: intervals that hold no fixed point are excluded with certainty.
+- ``LipschitzMap``: |Γ(x) − Γ(y)| ≤ K |x − y|, so that Γ([a, b]) ⊂ Γ(midpoint) ± K (b − a)/2: the same exclusion for any shape.
 
 Arrays have draws on their last axis; a share may carry leading axes (several starting points, a grid).
 """
@@ -138,7 +135,7 @@ class LipschitzMap:
     Parameters
     ----------
     function
-        As for :class:`MonotoneMap`, without the monotonicity.
+        As for ``MonotoneMap``, without the monotonicity.
     lipschitz
         A constant K per draw, shape (D,), with |Γ(x) − Γ(y)| ≤ K |x − y|.
     """
@@ -190,7 +187,7 @@ class LipschitzMap:
 class ConcaveInverseMap(ABC):
     """Γ(λ) = clip(g⁻¹(k + δλ), 0, 1) with a potential g that is increasing and concave on (0, 1].
 
-    A subclass states g (:meth:`potential`), its first two derivatives, the level k and the spillover δ ≥ 0.
+    A subclass states g (``potential``), its first two derivatives, the level k and the spillover δ ≥ 0.
     Section 4 of the paper has this form because eq. (4.4) can be solved for λ_{t−1} in closed form.
     """
 
@@ -321,7 +318,7 @@ def bracketed_newton(
     Parameters
     ----------
     restrict
-        As in :func:`newton_from_outside`; the function is nonnegative at ``low`` and nonpositive at ``high``.
+        As in ``newton_from_outside``; the function is nonnegative at ``low`` and nonpositive at ``high``.
     low, high
         Shape (D,).
     start

@@ -1,4 +1,4 @@
-"""Interval exclusion: bisect [0, 1] and drop only what certainly holds no fixed point, for all draws at once."""
+"""Interval exclusion: bisect [0, 1] and drop only what, up to rounding of the map, certainly holds no fixed point, for all draws at once."""
 
 from dataclasses import dataclass
 

@@ -73,10 +73,11 @@ def propagate_chunk(draws: dict[str, FloatArray], scenario: Scenario) -> dict[st
     -------
     dict
         By name, shape (D,) unless stated: ``critical_delta``, ``possible`` (some L/F^T gives several steady states),
-        ``delta_low``, ``delta_high`` (δ's interval of multiplicity while the share of 1972 pins L/F^T), ``multiple``, ``low``, ``threshold``, ``high`` (stable, unstable, stable state),
-        ``residual``, ``converged``, ``trapped`` (the share of 1972 lies in the underdevelopment region),
-        ``input_subsidy``, ``input_status``, ``cost_subsidy``, ``cost_status``, ``moved`` (the push of s̄ in two periods
-        ends in another steady state), ``path_push`` and ``path_none`` (D, T + 1), ``consumption`` (D, T + 1, log ratio
+        ``delta_low``, ``delta_high`` (δ's interval of multiplicity while the share of 1972 pins L/F^T), ``multiple``,
+        ``low``, ``threshold``, ``high`` (stable, unstable, stable state), ``residual``, ``converged``,
+        ``trapped`` (the share of 1972 lies in the underdevelopment region), ``input_subsidy``, ``input_status``,
+        ``cost_subsidy``, ``cost_status``, ``moved`` (the push of s̄ in two periods ends in another steady state),
+        ``path_push`` and ``path_none`` (D, T + 1), ``consumption`` (D, T + 1, log ratio
         push over none), ``welfare`` (consumption equivalent, a fraction), ``bill`` (subsidies over output in 1976).
     """
     economy = scenario.economy(draws)
@@ -150,7 +151,7 @@ def figure3(draws: dict[str, FloatArray], scenario: Scenario, subsidy: float, lo
     Parameters
     ----------
     draws, scenario
-        As for :func:`propagate_chunk`.
+        As for ``propagate_chunk``.
     subsidy
         One-time subsidy of the fixed adoption cost in panel C, a share; NaN takes each draw's s̄ on inputs.
     log_size

@@ -162,7 +162,7 @@ def summarise(
 ) -> dict[str, Any]:
     """Return every headline number of one posterior and one scenario, as plain dictionaries.
 
-    ``probabilities`` and ``quantities`` hold the fields of :class:`Probability` and :class:`Quantity`.
+    ``probabilities`` and ``quantities`` hold the fields of ``Probability`` and ``Quantity``.
     """
     converged = outcomes["converged"]
 
@@ -185,7 +185,8 @@ def summarise(
         "bill": outcomes["bill"],
         "threshold": outcomes["threshold"],
     }
-    spread = float(np.std(delta))
+    # the standard deviation of a fixed δ is zero only up to rounding
+    spread = float(np.std(delta)) if np.ptp(delta) > 0 else 0.0
     return {
         "probabilities": {
             "multiple": chance(outcomes["multiple"]),

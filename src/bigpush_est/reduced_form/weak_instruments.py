@@ -49,7 +49,9 @@ def _critical_curve(level: float) -> tuple[NDArray[np.float64], NDArray[np.float
     one_sided, two_sided = -ndtri(alpha), -ndtri(alpha / 2.0)
     # c(f) = f z₁/(f − z₁) without the lower region falls to the normal value z₂ at z₁ z₂/(z₂ − z₁)
     top = one_sided * two_sided / (two_sided - one_sided) * 1.02
-    grid = np.concatenate([np.linspace(two_sided + 5e-4, two_sided + 0.25, 400), np.linspace(two_sided + 0.25, top, 1200)[1:]])
+    grid = np.concatenate(
+        [np.linspace(two_sided + 5e-4, two_sided + 0.25, 400), np.linspace(two_sided + 0.25, top, 1200)[1:]]
+    )
     mean = np.maximum(grid - one_sided, 1e-3)
     for _ in range(100):
         critical = grid * (grid - mean) / mean
@@ -98,7 +100,10 @@ def tf_critical_value(first_stage_f: float, level: float = 0.95) -> float:
     """
     if not (np.isfinite(first_stage_f) and first_stage_f >= 0):
         raise InvalidValue(
-            key="first_stage_f", value=first_stage_f, requirement="a number, not negative", remedy="pass the F statistic"
+            key="first_stage_f",
+            value=first_stage_f,
+            requirement="a number, not negative",
+            remedy="pass the F statistic",
         )
     if not 0.8 <= level <= 0.995:
         raise InvalidValue(key="level", value=level, requirement="between 0.8 and 0.995", remedy="pass 0.95 or 0.9")
@@ -122,7 +127,10 @@ def tf_interval(estimate: float, standard_error: float, first_stage_f: float, le
     """
     if not (np.isfinite(standard_error) and standard_error > 0):
         raise InvalidValue(
-            key="standard_error", value=standard_error, requirement="positive", remedy="pass the standard error of the IV"
+            key="standard_error",
+            value=standard_error,
+            requirement="positive",
+            remedy="pass the standard error of the IV",
         )
     from scipy.special import ndtri
 

@@ -25,7 +25,7 @@ PARAMETERS = {
     "sigma": "σ, elasticity of substitution",
     "pareto_ratio": "θ/(σ−1), Pareto tail",
 }
-#: Keys of the counts by status, in the order of :data:`~bigpush_est.equilibrium.simple.policy.STATUS`.
+#: Keys of the counts by status, in the order of ``STATUS``.
 CODES = ("n_defined", "n_no_trap", "n_out_of_reach", "n_not_financeable")
 #: Draws below which an interval would say more about the few draws than about the quantity.
 FEW = 20
@@ -235,7 +235,7 @@ def push(results: dict[str, Any]) -> Table:
 
         return text
 
-    labels = ("Defined", "No trap to leave", "None below 100% suffices", "Labour tax above 100%")
+    labels = ("Defined", "No trap to leave", "No subsidy below 100% suffices", "Labour tax above 100%")
     assert len(labels) == len(STATUS)
     counts = tuple(
         Column(key, label, lambda row, key=key: count(row[key]), number=True)  # type: ignore[misc]

@@ -45,7 +45,7 @@ def figure(value: Number, digits: int = 3) -> str:
     Examples
     --------
     >>> figure(2.7666), figure(0.000123), figure(12345.6), figure(1.2e-16), figure(0)
-    ('2.77', '0.000123', '12346', '1.2e−16', '0')
+    ('2.77', '0.000123', '12346', '1.20e−16', '0')
     """
     if value is None or not math.isfinite(value):
         return NONE

@@ -72,12 +72,12 @@ class _Constants:
 class SimpleEconomy(ConcaveInverseMap):
     """Section 4's closed economy with one sector and one region; a batch of D parameter draws.
 
-    Eq. (4.4) in logs, solved for last period's share (see :mod:`~bigpush_est.equilibrium.simple.condition`):
+    Eq. (4.4) in logs, solved for last period's share (see ``condition``):
 
         g(λ_t) = k + δ λ_{t−1},    k = log(η^{σ−1} − 1) − log σ + log(L/F^T) − log(1 − s^F).
 
     g is increasing (Assumption 1(i), σ > 2) and concave, so that the map is a
-    :class:`~bigpush_est.equilibrium.adoption_map.ConcaveInverseMap` and its steady states are known exactly.
+    ``ConcaveInverseMap`` and its steady states are known exactly.
 
     Attributes
     ----------

@@ -55,7 +55,7 @@ class PushThreshold:
     reach
         The most that the instrument can do, in the same units (∞ for fixed costs).
     status
-        Index into :data:`STATUS`.
+        Index into ``STATUS``.
     """
 
     subsidy: FloatArray
