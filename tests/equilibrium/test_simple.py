@@ -25,7 +25,7 @@ from bigpush_est.equilibrium.simple import (
     push_threshold,
     static_outcomes,
 )
-from bigpush_est.equilibrium.simple.condition import cost_slope, log_cost_of_share, tail
+from bigpush_est.equilibrium.simple.condition import cost_of_share, tail
 from bigpush_est.equilibrium.simple.policy import DEFINED, NO_TRAP, NOT_FINANCEABLE, OUT_OF_REACH, input_subsidy_effect
 from bigpush_est.equilibrium.steady_states import long_run, steady_states, transition_path
 from bigpush_est.errors import AssumptionViolated, InputError, InvalidValue, ShapeMismatch
@@ -584,10 +584,10 @@ def shape_of(economy: SimpleEconomy) -> dict[str, Any]:
     return {
         "sigma": economy.sigma,
         "theta": economy.theta,
-        "gain": economy.eta ** (economy.sigma - 1.0),
+        "price_gain": economy.eta ** (economy.sigma - 1.0) * (1.0 - economy.input_subsidy) ** (1.0 - economy.sigma),
         "bound": bound,
         "bound_power": bound**exponent,
-        "input_subsidy": economy.input_subsidy,
+        "keep": 1.0 - economy.input_subsidy,
     }
 
 
@@ -598,14 +598,15 @@ def test_derivatives_of_g(economy: SimpleEconomy, place: float, subsidy: float) 
     share, shape = np.array([place]), shape_of(economy)
     g, slope, curvature = economy.potential_derivatives(share)
     t = tail(share, shape["bound"])
-    value = log_cost_of_share(t, **shape)
+    value, own_slope = cost_of_share(t, **shape)
     assert economy.potential(share) == pytest.approx(value, rel=1e-11, abs=1e-11)
     assert g == pytest.approx(value, rel=1e-11, abs=1e-11)
     # the complex step has no cancellation: derivatives to the last digits
     tilted = tail(share + 1e-30j, shape["bound"])
-    assert slope == pytest.approx(np.imag(log_cost_of_share(tilted, **shape)) / 1e-30, rel=1e-9)
-    assert cost_slope(t, **shape) == pytest.approx(slope, rel=1e-9)
-    bent = np.imag(cost_slope(tilted, **shape)) / 1e-30
+    tilted_value, tilted_slope = cost_of_share(tilted, **shape)
+    assert slope == pytest.approx(np.imag(tilted_value) / 1e-30, rel=1e-9)
+    assert own_slope == pytest.approx(slope, rel=1e-9)
+    bent = np.imag(tilted_slope) / 1e-30
     assert curvature == pytest.approx(bent, rel=1e-7)
     assert slope[0] > 0.0
     if subsidy == 0.0:

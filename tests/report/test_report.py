@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, replace
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -51,7 +52,7 @@ def invented(study, delta, seed=1):
 @dataclass(frozen=True)
 class Run:
     folder: RunFolder
-    results: dict
+    results: dict[str, Any]
     page: str
 
 

@@ -6,7 +6,8 @@ With e the mapping exponent (Section 5.2, see ``EXPONENTS``):
     b_spillover ~ Normal(e·δ, SE_spillover),  corr(b_direct, b_spillover) = ρ  Table 1, Panel A
     log bill    ~ Normal(log s̄ + log X, SE_credit)                             credit; X: adopters' input costs over GDP
 
-q is the share of winners whose adoption was subsidised.  Adopter shares are the fourth piece of evidence; they speak on s̄ through Section 4's map and enter in
+q is the share of winners whose adoption was subsidised.  Adopter shares are the fourth piece of evidence; they speak on
+s̄ through Section 4's map and enter in
 ``bigpush_est.bayes.shares``.  Every number that a study can change is data: one compilation serves all studies
 whose priors have the same families.
 """

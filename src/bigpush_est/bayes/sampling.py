@@ -206,6 +206,7 @@ def _nutpie(inputs: ModelInputs, settings: SamplerSettings, seed: int, cores: in
         cores=min(cores, settings.chains),
         seed=seed,
         target_accept=settings.target_accept,
+        save_warmup=False,
         progress_bar=progress,
     )
 

@@ -14,17 +14,16 @@ Under ``"full"`` the draws are also resampled with weights Z(η, δ) = p(shares 
 """
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from bigpush_est.bayes.model import ModelInputs, log_likelihood, log_normal_density
 from bigpush_est.equilibrium.adoption_map import FloatArray
-from bigpush_est.equilibrium.simple.condition import cost_slope, log_cost_of_share, tail
+from bigpush_est.equilibrium.simple.condition import cost_of_share, tail
 
 #: Grid on log(s/(1−s)): s from 1e-6 to 0.993; the coarse pass finds where the mass lies, the fine one integrates.
 LOGIT_RANGE = (-14.0, 5.0)
-COARSE, FINE = 77, 101
+COARSE, FINE = 77, 65
 #: Log density below its peak at which the fine grid ends: what is left out weighs less than 1e-5.
 DEPTH = 13.0
 #: Draws evaluated together.
@@ -37,24 +36,24 @@ def log_share_density(inputs: ModelInputs, p: dict[str, FloatArray]) -> FloatArr
     rate = p["sigma"] - 1.0
     theta = p["pareto_ratio"] * rate
     bounded = np.isfinite(e.kappa)
-    shape: dict[str, Any] = {
+    bound = e.kappa**-theta if bounded else 0.0
+    shape = {
         "sigma": p["sigma"],
         "theta": theta,
-        "gain": np.exp(rate * p["log_eta"]),
-        "bound": e.kappa**-theta if bounded else 0.0,
+        "bound": bound,
         "bound_power": e.kappa ** -(theta - rate) if bounded else 0.0,
     }
-    bound = shape["bound"]
     shares = e.adopter_shares
-    level = log_cost_of_share(tail(shares[0], bound), **shape) - p["delta"] * e.pin_previous
-    # the subsidy raises k by what it adds to log(η^{σ−1}(1−s)^{1−σ} − 1)
-    subsidised = np.log(np.expm1(rate * (p["log_eta"] - np.log1p(-p["subsidy"]))))
-    level = level + subsidised - np.log(np.expm1(rate * p["log_eta"]))
+    gain = np.exp(rate * p["log_eta"])
+    keep = 1.0 - p["subsidy"]
+    price_gain = gain * keep**-rate
+    # k is pinned without the subsidy, which raises it by what it adds to log(η^{σ−1}(1−s)^{1−σ} − 1)
+    pinned, _ = cost_of_share(tail(shares[0], bound), **shape, price_gain=gain, keep=1.0)
+    level = pinned - p["delta"] * e.pin_previous + np.log((price_gain - 1.0) / (gain - 1.0))
     total: FloatArray = np.zeros(np.broadcast_shapes(*(np.shape(value) for value in p.values())))
     for t in (1, 2):
-        point = tail(shares[t], bound)
-        shock = log_cost_of_share(point, **shape, input_subsidy=p["subsidy"]) - level - p["delta"] * shares[t - 1]
-        slope = cost_slope(point, **shape, input_subsidy=p["subsidy"])
+        cost, slope = cost_of_share(tail(shares[t], bound), **shape, price_gain=price_gain, keep=keep)
+        shock = cost - level - p["delta"] * shares[t - 1]
         total = total + log_normal_density(np, shock, e.fundamentals_sd) + np.log(slope)
     return total
 
@@ -107,23 +106,29 @@ def _invert(
 ) -> tuple[FloatArray, FloatArray, int]:
     prior, data = inputs.prior("subsidy").frozen(), inputs.data()
 
-    def log_densities(logit: FloatArray) -> tuple[FloatArray, FloatArray]:
-        """Log density of log(s/(1−s)) without and with the shares, up to one constant."""
-        s = 1.0 / (1.0 + np.exp(-logit))
-        p = block | {"subsidy": s}
-        with np.errstate(divide="ignore"):
-            base = prior.logpdf(s) + log_likelihood(np, data, p) + np.log(s) + np.log1p(-s)
-        return base, base + log_share_density(inputs, p)
+    def at(logit: FloatArray) -> dict[str, FloatArray]:
+        return block | {"subsidy": 1.0 / (1.0 + np.exp(-logit))}
 
-    coarse = np.broadcast_to(np.linspace(*LOGIT_RANGE, COARSE), (uniform.size, COARSE))
-    step = coarse[0, 1] - coarse[0, 0]
-    rough_base, rough = log_densities(coarse)
+    def without_shares(p: dict[str, FloatArray]) -> FloatArray:
+        """Log density of log(s/(1−s)) given all but the shares, up to a constant."""
+        s = p["subsidy"]
+        with np.errstate(divide="ignore"):
+            density: FloatArray = prior.logpdf(s) + log_likelihood(np, data, p) + np.log(s) + np.log1p(-s)
+        return density
+
+    coarse = np.linspace(*LOGIT_RANGE, COARSE)
+    rough_base = without_shares(at(coarse))
+    step = coarse[1] - coarse[0]
+    # where the mass lies: every second node will do, as the fine grid goes a node further on either side
+    places = coarse[::2]
+    rough = rough_base[:, ::2] + log_share_density(inputs, at(places))
     top = rough.max(axis=1, keepdims=True)
     near = rough > top - DEPTH
-    low = np.where(near, coarse, np.inf).min(axis=1) - step
-    high = np.where(near, coarse, -np.inf).max(axis=1) + step
+    low = np.where(near, places, np.inf).min(axis=1) - 2.0 * step
+    high = np.where(near, places, -np.inf).max(axis=1) + 2.0 * step
     grid = low[:, None] + np.linspace(0.0, 1.0, FINE) * (high - low)[:, None]
-    joint = log_densities(grid)[1]
+    fine = at(grid)
+    joint = without_shares(fine) + log_share_density(inputs, fine)
     peak = joint.max(axis=1, keepdims=True)
     density = np.exp(joint - peak)
     spacing = (high - low) / (FINE - 1)

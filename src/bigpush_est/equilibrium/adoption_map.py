@@ -1,12 +1,14 @@
 """The one idea of this package: an adoption map λ' = Γ(λ; parameters) on [0, 1], over a batch of parameter draws.
 
-Every coordination model here is such a map.  The engine in ``steady_states`` finds all
-of its fixed points; what makes "all" true is the structure that a map declares:
+Every coordination model here is such a map.  The engine in ``steady_states`` finds all of its fixed points;
+what makes "all" true is the structure that a map declares:
 
-- ``ConcaveInverseMap``: Γ = clip(g⁻¹(k + δλ)) with g increasing and concave.  Then G(λ) = g(λ) − δλ is concave and has at most two
-    interior roots of G(λ) = k, one on each side of its peak: the fixed points can be listed exactly.
-- ``MonotoneMap``: Γ nondecreasing, so that Γ([a, b]) ⊂ [Γ(a), Γ(b)]: intervals that hold no fixed point are excluded with certainty.
-- ``LipschitzMap``: |Γ(x) − Γ(y)| ≤ K |x − y|, so that Γ([a, b]) ⊂ Γ(midpoint) ± K (b − a)/2: the same exclusion for any shape.
+- ``ConcaveInverseMap``: Γ = clip(g⁻¹(k + δλ)) with g increasing and concave.  Then G(λ) = g(λ) − δλ is concave
+  and has at most two interior roots of G(λ) = k, one on each side of its peak: the fixed points can be listed exactly.
+- ``MonotoneMap``: Γ nondecreasing, so that Γ([a, b]) ⊂ [Γ(a), Γ(b)]: intervals that hold no fixed point are
+  excluded with certainty.
+- ``LipschitzMap``: |Γ(x) − Γ(y)| ≤ K |x − y|, so that Γ([a, b]) ⊂ Γ(midpoint) ± K (b − a)/2: the same
+  exclusion for any shape.
 
 Arrays have draws on their last axis; a share may carry leading axes (several starting points, a grid).
 """

@@ -1,4 +1,7 @@
-"""Interval exclusion: bisect [0, 1] and drop only what, up to rounding of the map, certainly holds no fixed point, for all draws at once."""
+"""Interval exclusion: bisect [0, 1] and drop only what certainly holds no fixed point, for all draws at once.
+
+Certainly means up to the rounding of the map itself: the bounds are not rounded outwards.
+"""
 
 from dataclasses import dataclass
 

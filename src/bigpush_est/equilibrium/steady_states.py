@@ -2,12 +2,13 @@
 
 Completeness
 ------------
-- Concave inverse (exact): steady states of a ``ConcaveInverseMap`` solve G(λ) = g(λ) − δλ = k.
-    G is concave with peak λ*: at most one root on [0, λ*), stable, at most one on (λ*, 1], unstable.  Add the corners:
-    λ = 0 if k ≤ G(0), λ = 1 if k ≥ G(1).  The list is complete because no other case exists.
-- Interval exclusion (certified to a resolution): for other maps, [0, 1] is bisected; an interval [a, b] is dropped only if an enclosure of Γ([a, b]) misses [a, b].
-    Every fixed point lies in what remains.  What remains is refined to sign changes of Γ(λ) − λ; a remainder without a
-    sign change (a tangency, or roots closer than the resolution) is counted in ``unresolved``, never dropped.
+- Concave inverse (exact): steady states of a ``ConcaveInverseMap`` solve G(λ) = g(λ) − δλ = k.  G is concave with
+  peak λ*: at most one root on [0, λ*), stable, at most one on (λ*, 1], unstable.  Add the corners: λ = 0 if k ≤ G(0),
+  λ = 1 if k ≥ G(1).  The list is complete because no other case exists.
+- Interval exclusion (certified to a resolution): for other maps, [0, 1] is bisected; an interval [a, b] is dropped
+  only if an enclosure of Γ([a, b]) misses [a, b].  Every fixed point lies in what remains.  What remains is refined to
+  sign changes of Γ(λ) − λ; a remainder without a sign change (a tangency, or roots closer than the resolution) is
+  counted in ``unresolved``, never dropped.
 """
 
 from dataclasses import dataclass

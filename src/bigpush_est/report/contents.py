@@ -3,7 +3,7 @@
 from typing import Any
 
 from bigpush_est.equilibrium.simple.policy import STATUS
-from bigpush_est.report.numbers import NONE, bounds, count, decimals, fixed, interval, median, percent
+from bigpush_est.report.numbers import NONE, bounds, count, decimals, fixed, interval, median, percent, share
 from bigpush_est.report.numbers import figure as digits
 from bigpush_est.report.tables import Column, Row, Table
 
@@ -77,9 +77,9 @@ def all_tables(results: dict[str, Any], paper: dict[str, float]) -> dict[str, Ta
 
 def probabilities(results: dict[str, Any]) -> Table:
     """Return the headline probabilities, with what their Monte Carlo errors and the solver leave open."""
-    share = percent(results["study"]["adopter_share_1972"], 0)
+    pinned = share(results["study"]["adopter_share_1972"])
     events = {
-        "multiple": f"Several stable steady states, with L/Fᵀ pinned by the adopter share of 1972 ({share})",
+        "multiple": f"Several stable steady states, with L/Fᵀ pinned by the adopter share of 1972 ({pinned})",
         "possible": "Several stable steady states for some L/Fᵀ (the most favourable one)",
         "trapped": "The share of 1972 lies in an underdevelopment region, at or below Sᵁ",
         "moved": "The subsidy s̄ in 1976 and 1980 ends in another steady state than no subsidy",
@@ -219,7 +219,7 @@ def push(results: dict[str, Any]) -> Table:
             codes = dict(zip(CODES, map(int, summary["statuses"][instrument]), strict=True))
             rows.append({"calibration": title, "instrument": instrument, "meaning": text, **codes, **quantity})
 
-    def share(row: Row) -> str:
+    def middle(row: Row) -> str:
         if not row["defined"]:
             return "undefined"
         return percent(row["median"], decimals(100.0 * (row["sd"] or 0.0), 100.0 * row["median"]))
@@ -247,7 +247,7 @@ def push(results: dict[str, Any]) -> Table:
         (
             Column("meaning", "Subsidy on"),
             *counts,
-            Column("median", "Median", share, number=True),
+            Column("median", "Median", middle, number=True),
             Column("low50", "50% interval", ends(50), number=True),
             Column("low90", "90% interval", ends(90), number=True),
         ),

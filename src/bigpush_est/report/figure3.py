@@ -88,7 +88,7 @@ def figure3(results: dict[str, Any], arrays: dict[str, Any], which: str) -> Figu
         panel.set_ylabel("adopter share")
     shared: list[Line2D | Patch] = [
         Line2D([], [], color=GREY, lw=0.9, label="45° line"),
-        Line2D([], [], marker="o", ms=5, color=INK, ls="none", label=f"share of 1972, {share:.0%}"),
+        Line2D([], [], marker="o", ms=5, color=INK, ls="none", label=f"share of 1972, {100 * share:.3g}%"),
     ]
     if everywhere:
         shared.append(Patch(color=REGION, label="underdevelopment region, $[0, S^U]$"))

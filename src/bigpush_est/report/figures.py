@@ -27,7 +27,7 @@ def prior_posterior(arrays: dict[str, Any], paper: dict[str, float]) -> Figure |
         return None
     rows = -(-len(names) // 3)
     picture = canvas(2.5 * rows)
-    panels = picture.subplots(rows, min(3, len(names)), squeeze=False).flat
+    panels = list(picture.subplots(rows, min(3, len(names)), squeeze=False).flat)
     for index, (panel, name) in enumerate(zip(panels, names, strict=False)):
         part = {key: arrays[f"prior_{name}.{key}"] for key in ("edges", "posterior", "axis", "prior")}
         panel.stairs(part["posterior"], part["edges"], fill=True, color=SKY, alpha=0.75, label="posterior")
@@ -53,7 +53,7 @@ def prior_posterior(arrays: dict[str, Any], paper: dict[str, float]) -> Figure |
         panel.set_xlabel(AXIS[name])
         if index % 3 == 0:
             panel.set_ylabel("density")
-    for panel in list(panels)[: 3 * rows - len(names)]:
+    for panel in panels[len(names) :]:
         panel.set_visible(False)
     picture.legend(*_first(picture).get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return picture
@@ -99,7 +99,7 @@ def multiplicity_map(arrays: dict[str, Any], share: float, paper: dict[str, floa
             edgecolor=ORANGE,
             hatch="////",
             lw=0,
-            label=f"several with L/Fᵀ pinned by 1972’s {share:.2g}",
+            label=f"several with L/Fᵀ pinned by 1972’s {share:.3g}",
         ),
     ]
     picture.legend(handles=handles, loc="outside upper left", ncols=3)

@@ -72,6 +72,17 @@ def percent(value: Number, places: int = 1) -> str:
     return NONE if value is None else f"{fixed(100.0 * value, places)}%"
 
 
+def share(value: float) -> str:
+    """Return a share that is given, not estimated, as a percentage.
+
+    Examples
+    --------
+    >>> share(0.07), share(0.065)
+    ('7%', '6.5%')
+    """
+    return f"{100.0 * value:.3g}%"
+
+
 def interval(low: Number, high: Number, places: int) -> str:
     """Return an interval; a dash would read as a minus sign beside a negative end.
 

@@ -14,7 +14,7 @@ from bigpush_est.propagate.outcomes import BAND_DRAWS
 from bigpush_est.report.contents import all_tables
 from bigpush_est.report.figure3 import figure3
 from bigpush_est.report.figures import multiplicity_map, paths, prior_posterior
-from bigpush_est.report.numbers import bounds, count, median, percent, probability, probability_range
+from bigpush_est.report.numbers import bounds, count, median, probability, probability_range, share
 from bigpush_est.report.sensitivity_figure import sensitivity, sensitivity_rows
 from bigpush_est.report.style import drawing, rendered
 from bigpush_est.report.wording import first_page
@@ -107,23 +107,20 @@ def _across(results: dict[str, Any]) -> str:
     """Say where the two probabilities lie over all variants."""
     if not results["variants"]:
         return ""
-    entries = [variant["summary"]["probabilities"] for variant in results["variants"]]
-    worst = max(results["variants"], key=lambda variant: _rank(variant["summary"]["probabilities"]["multiple"]))
-    text = (
-        f"Over {len(entries)} variants the probability of several steady states with L/Fᵀ pinned is "
-        f"{probability_range([entry['multiple'] for entry in entries])}"
+
+    def lies(name: str) -> str:
+        chances = [variant["summary"]["probabilities"][name] for variant in results["variants"]]
+        text = probability_range(chances)
+        estimates = [chance["estimate"] for chance in chances]
+        if max(estimates) > min(estimates):
+            top = results["variants"][estimates.index(max(estimates))]
+            text += f" (highest in “{top['group']}: {top['label']}”)"
+        return text
+
+    return (
+        f"Over {len(results['variants'])} variants the probability of several steady states with L/Fᵀ pinned is "
+        f"{lies('multiple')}; for the most favourable L/Fᵀ it is {lies('possible')}."
     )
-    if worst["summary"]["probabilities"]["multiple"]["hits"]:
-        text += f" (highest in “{worst['group']}: {worst['label']}”)"
-    highest = max(results["variants"], key=lambda variant: _rank(variant["summary"]["probabilities"]["possible"]))
-    text += f"; for the most favourable L/Fᵀ it is {probability_range([entry['possible'] for entry in entries])}"
-    if highest["summary"]["probabilities"]["possible"]["hits"]:
-        text += f" (highest in “{highest['group']}: {highest['label']}”)"
-    return text + "."
-
-
-def _rank(chance: dict[str, Any]) -> tuple[float, float]:
-    return float(chance["estimate"]), float(chance["bound_high"])
 
 
 type Drawn = dict[str, tuple[Callable[[], Figure], str, str]]
@@ -133,7 +130,7 @@ def _figures(results: dict[str, Any], arrays: dict[str, Any], paper: dict[str, f
     """Return each figure's drawing, its text alternative and its caption."""
     main, study = results["main"], results["study"]
     chances = main["probabilities"]
-    draws, share = main["quantities"]["delta"]["draws"], percent(study["adopter_share_1972"], 0)
+    draws, seen = main["quantities"]["delta"]["draws"], share(study["adopter_share_1972"])
     delta, eta, needed = (main["quantities"][name] for name in ("delta", "eta", "needed_delta"))
     banded = count(min(BAND_DRAWS, draws))
     illustrated = f"δ = {study['illustration_delta']:g}"
@@ -143,6 +140,8 @@ def _figures(results: dict[str, Any], arrays: dict[str, Any], paper: dict[str, f
     wanted = "With L/Fᵀ pinned, no δ gives several steady states"
     if needed["defined"]:
         wanted = f"Several steady states with L/Fᵀ pinned need δ above about {median(needed, 2)}"
+    several = results["illustration"]["probabilities"]["multiple"]
+    trapped = "all" if several["hits"] == several["draws"] else f"{count(several['hits'])} of {count(several['draws'])}"
     drawn: Drawn = {}
     if any(key.startswith("prior_") for key in arrays):
         drawn["prior_posterior"] = (
@@ -157,7 +156,7 @@ def _figures(results: dict[str, Any], arrays: dict[str, Any], paper: dict[str, f
         f"Map of δ and η. {wanted}; the posterior cloud lies at {placed}.",
         f"Where several stable steady states exist, and where the evidence lies: {count(arrays['map.cloud_eta'].size)} "
         f"of {count(draws)} posterior draws. Grey: one for every L/Fᵀ; blue: several for some L/Fᵀ; hatched: "
-        f"several with L/Fᵀ pinned by the adopter share of 1972 ({share}). Boundaries are drawn at the median σ and θ.",
+        f"several with L/Fᵀ pinned by the adopter share of 1972 ({seen}). Boundaries are drawn at the median σ and θ.",
     )
     drawn["figure3_posterior"] = (
         lambda: figure3(results, arrays, "posterior"),
@@ -171,7 +170,8 @@ def _figures(results: dict[str, Any], arrays: dict[str, Any], paper: dict[str, f
         lambda: figure3(results, arrays, "illustration"),
         f"The same four panels at an illustrative calibration, {illustrated}.",
         f"The paper’s Figure 3 at an illustrative calibration, {illustrated} in every draw and all else from the "
-        f"posterior: what the model can do, not what the evidence says. {bands} C: one period in which "
+        f"posterior: what the model can do, not what the evidence says. Several steady states exist in {trapped} "
+        f"draws. {bands} C: one period in which "
         f"{float(arrays['figure3_illustration.subsidy']):.0%} of the fixed adoption cost is paid.",
     )
     drawn["paths"] = (

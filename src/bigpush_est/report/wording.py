@@ -1,5 +1,6 @@
 """The first page in words: every sentence is chosen by the numbers of the run, none by what one run showed."""
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +16,7 @@ from bigpush_est.report.numbers import (
     percent,
     probability,
     probability_range,
+    share,
     signed,
 )
 
@@ -94,9 +96,11 @@ def correlation_cases(results: Results) -> tuple[list[dict[str, Any]], str]:
     cases = [results["main"]["probabilities"]["multiple"]]
     values = [float(source["value"]) for source in results["sources"] if source["name"] == CORRELATION]
     for variant in results["variants"]:
-        if variant["group"] == CORRELATION:
+        number = variant["label"].replace("−", "-")
+        # a study's own variants may stand in the group as well, under labels of their own
+        if variant["group"] == CORRELATION and re.fullmatch(r"[+-]?\d*\.?\d+", number):
             cases.append(variant["summary"]["probabilities"]["multiple"])
-            values.append(float(variant["label"].replace("−", "-")))
+            values.append(float(number))
     if len(cases) == 1:
         return cases, ""
     return cases, f"{signed(f'{min(values):g}')} to {signed(f'{max(values):g}')}"
@@ -104,10 +108,10 @@ def correlation_cases(results: Results) -> tuple[list[dict[str, Any]], str]:
 
 def pinned(results: Results) -> str:
     """Return how L/Fᵀ is pinned, in words."""
-    share = percent(results["study"]["adopter_share_1972"], 0)
+    seen = share(results["study"]["adopter_share_1972"])
     if results["study"]["pin"] == "steady_state":
-        return f"the adopter share of 1972, {share}, taken as a steady state"
-    return f"the adopter share of 1972, {share}, taken as one period after no adoption"
+        return f"the adopter share of 1972, {seen}, taken as a steady state"
+    return f"the adopter share of 1972, {seen}, taken as one period after no adoption"
 
 
 def _answer(results: Results) -> tuple[str, str, str]:
@@ -150,7 +154,7 @@ def _condition(results: Results) -> str:
         return text + " With L/Fᵀ pinned, no δ gives several steady states in any draw."
     text += f" Several steady states need δ above {median(needed, 2)} with L/Fᵀ pinned"
     if needed["sd"]:
-        text += f" (median; 90% interval {bounds(needed, 90, max(2, decimals(needed['sd'])))})"
+        text += f" (median; 90% interval {bounds(needed, 90, min(3, max(2, decimals(needed['sd']))))})"
     if needed["defined"] < needed["draws"]:
         text += f", in the {count(needed['defined'])} of {count(needed['draws'])} draws where any δ does"
     distance = results["main"]["distance"]
@@ -184,8 +188,8 @@ def _rests_on(results: Results) -> str:
             f"not need {missing.replace(' and on ', ' or ')}, which this posterior does not contain."
         )
     return (
-        "Section 4 with these estimates neither yields several steady states nor rules them out. As far as they are "
-        f"claimed to be certain, the claim rests on {missing}, which this posterior does not contain."
+        "Section 4 with these estimates neither yields several steady states nor rules them out. As far as the claim "
+        f"goes beyond that, it rests on {missing}, which this posterior does not contain."
     )
 
 
@@ -204,9 +208,11 @@ def _priors(results: Results, study: dict[str, Any]) -> str:
         return ""
     chances = [variant["summary"]["probabilities"]["multiple"] for variant in others]
     own = verdict(results["main"]["probabilities"]["multiple"])
-    start = "The prior does not decide this" if all(verdict(c) == own for c in chances) else "The prior matters"
-    tried = "one other prior that was" if len(others) == 1 else f"{len(others)} other priors that were"
-    return f" {start}: under the {tried} tried the probability is {probability_range(chances)}."
+    tried = "one other prior that was tried" if len(others) == 1 else f"{len(others)} other priors that were tried"
+    text = f"under the {tried} the probability is {probability_range(chances)}."
+    if any(verdict(chance) != own for chance in chances):
+        return f" The prior matters: {text}"
+    return f" {text[0].upper()}{text[1:]}" if own == "open" else f" The prior does not decide this: {text}"
 
 
 def _bounded(results: Results, study: dict[str, Any]) -> tuple[str, ...]:

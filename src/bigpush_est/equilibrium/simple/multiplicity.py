@@ -139,8 +139,8 @@ def pinned_delta_interval(economy: SimpleEconomy, adopter_share: float, pin: Pin
     """δ that gives several steady states when an observed share pins L/F^T, so that k moves with δ.
 
     With k = g(λ) − δλ (``pin = "steady_state"``), G(1) < k reads **δ > (g(1) − g(λ))/(1 − λ)**; k < max G then holds by
-    itself, except at the tangency δ = g′(λ), beyond which the pinned share is the unstable state.  With k = g(λ) (``"from_zero"``), k is fixed and the interval is
-    ``delta_interval``'s.
+    itself, except at the tangency δ = g′(λ), beyond which the pinned share is the unstable state.
+    With k = g(λ) (``"from_zero"``), k is fixed and the interval is ``delta_interval``'s.
 
     Examples
     --------
