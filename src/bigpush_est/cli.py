@@ -54,9 +54,7 @@ def run(
         int | None, typer.Option(min=1, help="Processes and threads; the numbers do not depend on it.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
-    overwrite: Annotated[
-        bool, typer.Option("--overwrite", help="Replace whatever run the folder holds.")
-    ] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace whatever run the folder holds.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     as_json: JsonOption = False,
 ) -> None:

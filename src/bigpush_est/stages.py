@@ -326,9 +326,12 @@ def _results(
     illustrated: dict[str, Any],
     variants: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    from bigpush_est.bayes.sampling import power_scaling, to_datatree, versions
+    import numpy as np
+
+    from bigpush_est.bayes.sampling import Diagnostics, power_scaling, to_datatree, versions
+    from bigpush_est.propagate.outcomes import prior_events
     from bigpush_est.propagate.pictures import pictures
-    from bigpush_est.propagate.summary import summarise
+    from bigpush_est.propagate.summary import probability, summarise
 
     spec, inputs, draws = study.spec, study.inputs(), posterior.flat()
     chains = spec.sampler.chains
@@ -350,6 +353,10 @@ def _results(
             failures.append(
                 f"{name}: the solver did not converge at {variant['summary']['solver']['unconverged']} draws"
             )
+    before = {
+        name: probability(event, np.ones(event.size), Diagnostics({}, 0, ()), chains)
+        for name, event in prior_events(prior_draws(study), scenario).items()
+    }
     return {
         "study": {
             "name": spec.name,
@@ -365,6 +372,7 @@ def _results(
             "fingerprint": study.fingerprint(),
         },
         "failures": failures,
+        "prior": {name: asdict(value) | {"text": value.text()} for name, value in before.items()},
         "main": main,
         "illustration": summarise(draws, illustrated, posterior.diagnostics, chains),
         "variants": variants,
@@ -372,6 +380,20 @@ def _results(
         "tf": weak_instrument_rows(study),
         "sources": [asdict(source) for source in study.sources()],
         "versions": versions(),
+    }
+
+
+def prior_draws(study: Study) -> dict[str, Any]:
+    """Independent draws from the study's priors, as many as the posterior has, by parameter."""
+    import numpy as np
+
+    from bigpush_est.bayes.sampling import derived_seed
+
+    size = study.spec.sampler.chains * study.spec.sampler.draws
+    rng = np.random.default_rng(derived_seed(study.spec.seed, "prior"))
+    return {
+        prior.parameter: np.full(size, prior.numbers[0]) if prior.fixed else prior.frozen().rvs(size, random_state=rng)
+        for prior in study.inputs().priors
     }
 
 

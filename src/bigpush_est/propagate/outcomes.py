@@ -138,6 +138,20 @@ def propagate_chunk(draws: dict[str, FloatArray], scenario: Scenario) -> dict[st
     }
 
 
+#: (σ−1) log η at which adopters' sales exceed others' by e^40: the condition for a trap has saturated long before.
+LARGEST_LOG_GAIN = 40.0
+
+
+def prior_events(draws: dict[str, FloatArray], scenario: Scenario) -> dict[str, Any]:
+    """Return ``multiple`` and ``possible`` at draws from the prior, shape (D,): what was believed before the evidence.
+
+    Wide priors reach η beyond what the arithmetic can hold; they are cut where the condition no longer depends on η.
+    """
+    log_eta = np.minimum(draws["log_eta"], LARGEST_LOG_GAIN / (draws["sigma"] - 1.0))
+    found = multiplicity(scenario.economy(draws | {"log_eta": log_eta}))
+    return {"multiple": found.multiple, "possible": found.possible}
+
+
 #: Shares at which the maps of Figure 3 are drawn.
 GRID = np.concatenate([np.geomspace(1e-4, 0.02, 21)[:-1], np.linspace(0.02, 1.0, 99)])
 #: Draws that carry the bands.

@@ -85,13 +85,23 @@ def probabilities(results: dict[str, Any]) -> Table:
         "moved": "The subsidy s̄ in 1976 and 1980 ends in another steady state than no subsidy",
         "sufficient": "There is a trap, and s̄ exceeds the smallest sufficient one-period input subsidy",
     }
-    rows = [{"event": name, "meaning": text, **results["main"]["probabilities"][name]} for name, text in events.items()]
+    before = results["prior"]
+    rows = [
+        {
+            "event": name,
+            "meaning": text,
+            "prior": before[name]["text"] if name in before else "–",
+            **results["main"]["probabilities"][name],
+        }
+        for name, text in events.items()
+    ]
     return Table(
         "probabilities",
         "Posterior probabilities of the claim and its parts",
         (
             Column("meaning", "Event"),
-            Column("text", "Probability", number=True),
+            Column("prior", "Prior", number=True),
+            Column("text", "Posterior", number=True),
             Column("hits", "Hits", lambda row: count(row["hits"]), number=True),
             Column("draws", "Draws", lambda row: count(row["draws"]), number=True),
             Column("effective_draws", "Effective draws", lambda row: count(row["effective_draws"]), number=True),

@@ -202,7 +202,12 @@ def _changing(results: Results, study: dict[str, Any], keys: set[str]) -> list[d
 
 
 def _priors(results: Results, study: dict[str, Any]) -> str:
-    """Say whether other priors change the verdict, if variants try some."""
+    """Say what the prior alone says, and whether other priors change the verdict, if variants try some."""
+    before = probability_range([results["prior"]["multiple"]])
+    return f" Under the prior alone the probability is {before}." + _other_priors(results, study)
+
+
+def _other_priors(results: Results, study: dict[str, Any]) -> str:
     others = _changing(results, study, {"priors.log_eta", "priors.delta", "priors.subsidy"})
     if not others:
         return ""
