@@ -228,63 +228,90 @@ def _propagated(
 # -- variants --------------------------------------------------------------------------------------------------------
 
 
-def run_variant(study: Study, cores: int = 1) -> dict[str, Any]:
-    """Posterior, outcomes and summary of one variant, with fewer draws than the study itself."""
-    from bigpush_est.bayes.sampling import derived_seed, sample_posterior
+def run_variant(study: Study, folder: RunFolder, index: int) -> None:
+    """Save draws and summary of one variant, which has fewer draws than the study itself."""
+    from bigpush_est.bayes.sampling import derived_seed, sample_posterior, to_datatree
     from bigpush_est.propagate.outcomes import propagate_chunk
     from bigpush_est.propagate.summary import summarise
 
     settings = replace(study.settings(), draws=study.spec.sampler.variant_draws)
     # one seed for all variants: they differ by what was changed, as little as may be by chance
     with _sampler_warnings():
-        posterior = sample_posterior(
-            study.inputs(), settings, seed=derived_seed(study.spec.seed, "variant"), cores=cores
-        )
+        posterior = sample_posterior(study.inputs(), settings, seed=derived_seed(study.spec.seed, "variant"))
     draws = posterior.flat()
     outcomes = propagate_chunk(draws, scenario_of(study))
-    return summarise(draws, outcomes, posterior.diagnostics, settings.chains)
+    tree = to_datatree(posterior, study.inputs(), {"study": study.raw, "variant": study.where})
+    folder.write(f"draws/variant-{index:03d}.nc", lambda path: tree.to_netcdf(path, engine="netcdf4"))
+    # the summary comes last: it marks the variant as done
+    folder.write_json(_variant_name(index), summarise(draws, outcomes, posterior.diagnostics, settings.chains))
 
 
 def _variant_name(index: int) -> str:
     return f"checkpoints/variant-{index:03d}.json"
 
 
-def _variant_batch(raw: dict[str, Any], where: str, indices: list[int], path: str) -> None:
-    """Run some variants in a process of their own and leave their results in the run's folder."""
+def _claimed(claims: Any, index: int) -> bool:
+    """Claim a variant for this process; False if another process has it."""
+    with claims.get_lock():
+        if claims[index]:
+            return False
+        claims[index] = 1
+        return True
+
+
+def _variant_batch(raw: dict[str, Any], where: str, order: list[int], path: str, claims: Any) -> None:
+    """Run unclaimed variants in a process of their own and leave their results in the run's folder."""
     # Ctrl-C reaches every process of the terminal; the parent decides, and ends this one
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     study, folder = Study(raw, where), RunFolder(Path(path))
     variants = study.variants()
-    for index in indices:
-        folder.write_json(_variant_name(index), run_variant(variants[index][2]))
+    for index in order:
+        if _claimed(claims, index):
+            run_variant(variants[index][2], folder, index)
+
+
+@dataclass(frozen=True, slots=True)
+class _Crew:
+    """Processes that work on the variants, and the claims that keep them off each other's work."""
+
+    processes: "list[SpawnProcess]"
+    claims: Any
 
 
 @contextmanager
-def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Iterator[list[SpawnProcess]]":
-    """With several workers, start the variants whose models compile anew in other processes at once.
+def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Iterator[_Crew]":
+    """With several workers, start on the variants in other processes while this one samples the main posterior.
 
-    Compiling dominates: a structure's variants stay together, and those that share the main model's structure wait for
-    it in this process.  What another process leaves undone, because it was killed, say, this one does afterwards.
+    Compiling dominates, so each process begins with structures of its own, and the variants that share the main
+    model's structure come last: this process starts from their other end.
     """
     variants = study.variants()
+    own = study.inputs().structure
     groups: dict[Any, list[int]] = {}
     for index, (_, _, variant) in enumerate(variants):
-        if not folder.has(_variant_name(index)):
-            groups.setdefault(variant.inputs().structure, []).append(index)
-    groups.pop(study.inputs().structure, None)
-    batches: list[list[int]] = [[] for _ in range(min(workers - 1, len(groups)))]
+        groups.setdefault(variant.inputs().structure, []).append(index)
+    shared = groups.pop(own, [])
+    context = get_context("spawn")
+    done = [folder.has(_variant_name(index)) for index in range(len(variants))]
+    missing = not all(done)
+    claims = context.Array("b", done)
+    batches: list[list[int]] = [[] for _ in range(workers - 1)]
     for position, indices in enumerate(groups.values()):
         if batches:
             batches[position % len(batches)] += indices
-    context = get_context("spawn")
     processes = [
-        context.Process(target=_variant_batch, args=(study.raw, study.where, batch, str(folder.path)), daemon=True)
+        context.Process(
+            target=_variant_batch,
+            args=(study.raw, study.where, batch + shared[::-1], str(folder.path), claims),
+            daemon=True,
+        )
         for batch in batches
+        if missing
     ]
     try:
         for process in processes:
             process.start()
-        yield processes
+        yield _Crew(processes, claims)
     finally:
         for process in processes:
             if process.is_alive():
@@ -292,23 +319,27 @@ def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Itera
             process.join()
 
 
-def _variants(study: Study, folder: RunFolder, elsewhere: "list[SpawnProcess]", told: Progress) -> list[dict[str, Any]]:
+def _variants(study: Study, folder: RunFolder, crew: _Crew, told: Progress) -> list[dict[str, Any]]:
     variants = study.variants()
     own = study.inputs().structure
-    told("Variants", 0, len(variants))
+    total = len(variants)
+    told("Variants", 0, total)
 
     def do(index: int) -> None:
-        if not folder.has(_variant_name(index)):
-            folder.write_json(_variant_name(index), run_variant(variants[index][2]))
-        told("Variants", sum(folder.has(_variant_name(i)) for i in range(len(variants))), len(variants))
+        run_variant(variants[index][2], folder, index)
+        told("Variants", sum(folder.has(_variant_name(i)) for i in range(total)), total)
 
-    for index, (_, _, variant) in enumerate(variants):
-        if not elsewhere or variant.inputs().structure == own:
+    mine_first = sorted(range(total), key=lambda index: variants[index][2].inputs().structure != own)
+    for index in mine_first:
+        if _claimed(crew.claims, index):
             do(index)
-    for process in elsewhere:
+    for process in crew.processes:
         process.join()
-    for index in range(len(variants)):
-        do(index)
+    # what another process left undone, because it was killed, say, this one does
+    for index in range(total):
+        if not folder.has(_variant_name(index)):
+            do(index)
+    told("Variants", total, total)
     return [
         {"group": group, "label": label, "summary": folder.read_json(_variant_name(index))}
         for index, (group, label, _) in enumerate(variants)

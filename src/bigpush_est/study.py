@@ -70,6 +70,7 @@ class Spillover(_Section):
     columns: Annotated[list[Annotated[int, Field(ge=1, le=8)]], Field(min_length=1)]
     combine: Literal["single", "average", "joint"] = "single"
     within_correlation: Annotated[float, Field(gt=-1.0, lt=1.0)] = 0.9
+    within_correlation_source: Text = "assumed"
 
 
 class CorrelationRange(_Section):
@@ -116,6 +117,8 @@ class Economy(_Section):
     """What Section 4 needs beyond the posterior."""
 
     adopter_share: Text = "adopter_share_1972_data"
+    adopter_share_value: Annotated[float, Field(gt=0.0, lt=1.0)] | None = None
+    adopter_share_source: Text = "stated by the study"
     pin: Literal["steady_state", "from_zero"] = "steady_state"
     kappa: Annotated[float, Field(gt=1.0, allow_inf_nan=False)] | None = None
 
@@ -207,8 +210,9 @@ class Study:
 
     @property
     def adopter_share_1972(self) -> float:
-        """The share that pins L/F^T."""
-        return self.tables.value(self.spec.economy.adopter_share)
+        """The share that pins L/F^T: a published figure, unless the study states a value."""
+        stated = self.spec.economy.adopter_share_value
+        return self.tables.value(self.spec.economy.adopter_share) if stated is None else stated
 
     def prior(self, parameter: str) -> Prior:
         """Return the prior of one parameter."""
@@ -289,8 +293,8 @@ class Study:
         subsidy = self.spec.evidence.subsidy
         treated = self.tables.value(subsidy.subsidised_regions) / self.tables.value("regions")
         start = self.adopter_share_1972
-        means = [self.tables.value(f"adopter_share_{year}_{subsidy.shares}") for year in (1976, 1980)]
-        first, second = (start + (mean - start) / treated for mean in means)
+        before, *later = (self.tables.value(f"adopter_share_{year}_{subsidy.shares}") for year in (1972, 1976, 1980))
+        first, second = (start + (mean - before) / treated for mean in later)
         return start, first, second
 
     def _build_inputs(self) -> ModelInputs:
@@ -341,7 +345,7 @@ class Study:
 
     def sources(self) -> list[Source]:
         """Every input with value, label and place: the report's table of inputs."""
-        evidence, subsidy = self.spec.evidence, self.spec.evidence.subsidy
+        evidence, subsidy, economy = self.spec.evidence, self.spec.evidence.subsidy, self.spec.economy
         direct, spillover = evidence.direct_effect, evidence.spillover
         figure = self.tables.figure(direct.figure)
         estimate, error, rule = self._pooled()
@@ -418,11 +422,12 @@ class Study:
         credit = self.tables.figure(subsidy.credit_figure)
         rows += [
             Source(
-                "Mean adopter share, 1972 (pins L/F^T)",
-                f"{pinned.value:g}",
+                "Adopter share, 1972 (pins L/F^T)",
+                f"{self.adopter_share_1972:g}",
                 pinned.unit,
-                "published",
-                f"{pinned.place}; pin: {self.spec.economy.pin}",
+                "published" if economy.adopter_share_value is None else "assumed",
+                f"{pinned.place if economy.adopter_share_value is None else economy.adopter_share_source}; "
+                f"pin: {economy.pin}",
                 pinned.missing,
             ),
             Source(

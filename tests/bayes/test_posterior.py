@@ -95,21 +95,22 @@ def test_share_density_is_the_density_of_the_maps_error(inputs):
     one = {name: np.array([value]) for name, value in p.items()}
     economy = SimpleEconomy.pinned(eta=np.exp(0.22), delta=0.7, adopter_share=0.07)
 
+    sd = 0.4
+
     def joint(first, second):
         shares = (0.07, float(first), float(second))
-        changed = replace(inputs, evidence=replace(inputs.evidence, adopter_shares=shares))
+        changed = replace(inputs, evidence=replace(inputs.evidence, adopter_shares=shares, fundamentals_sd=sd))
         return float(np.exp(log_share_density(changed, one))[0])
 
     # integrates to P(the shock keeps both shares below 1): almost one
     grid = np.linspace(np.log(1e-3), np.log(0.999), 61)
     density = [[joint(np.exp(u), np.exp(v)) * np.exp(u + v) for v in grid] for u in grid]
     assert integrate.simpson(integrate.simpson(density, x=grid), x=grid) == pytest.approx(1.0, abs=0.01)
-    # and at the map's own image the shock is zero: the density's log is its maximum in u, plus log g′
+    # and at the map's own images both shocks are zero: the density is the normals' peaks times both g′
     image = economy.with_subsidy(input_subsidy=0.08)(np.array([0.07]))[0]
     slope = economy.with_subsidy(input_subsidy=0.08).potential_derivatives(np.array([image]))[1][0]
     second = economy.with_subsidy(input_subsidy=0.08)(np.array([image]))[0]
     slope2 = economy.with_subsidy(input_subsidy=0.08).potential_derivatives(np.array([second]))[1][0]
-    sd = inputs.evidence.fundamentals_sd
     assert joint(image, second) == pytest.approx(slope * slope2 / (2 * np.pi * sd**2), rel=1e-9)
 
 
@@ -145,7 +146,7 @@ def test_cut_leaves_eta_and_delta_alone_and_full_feedback_is_bayes(inputs):
     assert cut.draws["subsidy"].mean() > alone.draws["subsidy"].mean()
     # the full posterior by brute force on a grid of all three parameters
     eta, delta, s = np.meshgrid(
-        np.linspace(0.005, 0.55, 70), np.linspace(0.005, 1.6, 60), np.linspace(0.004, 0.25, 70), indexing="ij"
+        np.linspace(0.005, 0.55, 70), np.linspace(0.005, 1.6, 60), np.linspace(0.004, 0.75, 180), indexing="ij"
     )
     p = {"log_eta": eta, "delta": delta, "subsidy": s, "sigma": 5.0, "pareto_ratio": 1.06}
     density = log_likelihood(np, full.data(), p) + log_share_density(full, p)
@@ -154,7 +155,7 @@ def test_cut_leaves_eta_and_delta_alone_and_full_feedback_is_bayes(inputs):
     weight = np.exp(density - density.max())
     weight /= weight.sum()
     assert joint.diagnostics.weights_ess is not None
-    for name, values, tolerance in (("log_eta", eta, 0.004), ("delta", delta, 0.012), ("subsidy", s, 0.001)):
+    for name, values, tolerance in (("log_eta", eta, 0.004), ("delta", delta, 0.012), ("subsidy", s, 0.0015)):
         assert joint.draws[name].mean() == pytest.approx((weight * values).sum(), abs=tolerance)
 
 
@@ -167,7 +168,7 @@ def test_same_seed_same_bits_whatever_the_cores(inputs, posterior):
 
 
 def test_pymc_sampler_agrees_with_nutpie(inputs, posterior):
-    other = sample_posterior(inputs, replace(SETTINGS, sampler="pymc", draws=1000), seed=4, cores=2)
+    other = sample_posterior(inputs, replace(SETTINGS, sampler="pymc"), seed=4, cores=2)
     assert other.diagnostics.passed
     for name in inputs.free:
         error = np.hypot(other.diagnostics.table[name]["mcse_mean"], posterior.diagnostics.table[name]["mcse_mean"])

@@ -44,8 +44,8 @@ def simulate(inputs, truth, rng):
         adopter_share=shares[0],
     ).with_subsidy(input_subsidy=truth["subsidy"])
     for _ in range(2):
-        shocked = economy.changed(log_scale=economy.log_scale + rng.normal(0.0, evidence.fundamentals_sd))
-        shares.append(float(shocked(np.array([shares[-1]]))[0]))
+        economy = economy.changed(log_scale=economy.log_scale + rng.normal(0.0, evidence.fundamentals_sd))
+        shares.append(float(economy(np.array([shares[-1]]))[0]))
     if max(shares) >= 1.0:
         return None
     # relative errors as in the study, so that credit's likelihood keeps its width

@@ -55,7 +55,7 @@ class PublishedEvidence:
     use_shares, use_credit
         Which evidence on s̄ enters.
     fundamentals_sd
-        Standard deviation of unmodelled changes in the log profitability of adoption between periods.
+        Standard deviation of the unmodelled change in the log profitability of adoption from one period to the next.
     feedback
         ``"cut"``: adopter shares inform s̄ given η and δ, but not η and δ; ``"full"``: they inform all three.
     bill

@@ -162,6 +162,9 @@ def sample_posterior(
         if conditional.edge > 0.001:
             failures.append(f"the grid of s̄ is too short for {conditional.edge:.1%} of the draws")
         if evidence.feedback == "full":
+            # resampling hides what the chains did: judge them before it
+            before = {name: flat[name].reshape(shape) for name in inputs.free}
+            failures += diagnose(before, int(diverging.sum()), settings).failures
             chosen, effective = _resampled(log_z, derived_seed(seed, "feedback"))
             if effective < settings.min_ess:
                 failures.append(
@@ -177,14 +180,17 @@ def sample_posterior(
 
 
 def _resampled(log_weights: FloatArray, seed: int) -> tuple[Any, float]:
-    """Systematic resampling, in random order, and the effective sample size of the weights."""
+    """Systematic resampling, and the effective sample size of the weights.
+
+    The order is kept: a draw's copies stand together and chains stay chains, so that Monte Carlo errors count both.
+    """
     rng = np.random.default_rng(seed)
     weights = np.exp(log_weights - log_weights.max())
     weights /= weights.sum()
     size = weights.size
     points = (np.arange(size) + rng.random()) / size
-    chosen = np.minimum(np.searchsorted(np.cumsum(weights), points), size - 1)
-    return rng.permutation(chosen), float(1.0 / np.sum(weights**2))
+    chosen = np.minimum(np.searchsorted(np.cumsum(weights), points), size - 1)  # ascending
+    return chosen, float(1.0 / np.sum(weights**2))
 
 
 def _nutpie(inputs: ModelInputs, settings: SamplerSettings, seed: int, cores: int, progress: bool) -> Any:

@@ -2,9 +2,10 @@
 
 Section 4's map fits the shares of 1976 and 1980 only up to a change in the log profitability of adoption,
 
-    u_t = g(λ_t; s̄) − k(s̄) − δ λ_{t−1} ~ Normal(0, τ_u),
+    u_t = g(λ_t; s̄) − k(s̄) − δ λ_{t−1},    u_t − u_{t−1} ~ Normal(0, τ_u),    u_1972 = 0,
 
-so that a share's density is that of u_t times g′(λ_t): no solver in the likelihood.  k is pinned by the share of 1972.
+so that a share's density is that of u_t − u_{t−1} times g′(λ_t): no solver in the likelihood.  k is pinned by the share
+of 1972.
 
 The posterior of s̄ given η, δ, σ and θ has one dimension, so it is drawn exactly, by inverting its distribution
 function on a grid.  Under ``feedback = "cut"`` that is all: shares inform s̄, while η and δ keep the posterior that the
@@ -23,7 +24,7 @@ from bigpush_est.equilibrium.simple.condition import cost_of_share, tail
 
 #: Grid on log(s/(1−s)): s from 1e-6 to 0.993; the coarse pass finds where the mass lies, the fine one integrates.
 LOGIT_RANGE = (-14.0, 5.0)
-COARSE, FINE = 77, 65
+COARSE, FINE = 39, 65
 #: Log density below its peak at which the fine grid ends: what is left out weighs less than 1e-5.
 DEPTH = 13.0
 #: Draws evaluated together.
@@ -51,10 +52,12 @@ def log_share_density(inputs: ModelInputs, p: dict[str, FloatArray]) -> FloatArr
     pinned, _ = cost_of_share(tail(shares[0], bound), **shape, price_gain=gain, keep=1.0)
     level = pinned - p["delta"] * e.pin_previous + np.log((price_gain - 1.0) / (gain - 1.0))
     total: FloatArray = np.zeros(np.broadcast_shapes(*(np.shape(value) for value in p.values())))
+    previous: FloatArray | float = 0.0
     for t in (1, 2):
         cost, slope = cost_of_share(tail(shares[t], bound), **shape, price_gain=price_gain, keep=keep)
         shock = cost - level - p["delta"] * shares[t - 1]
-        total = total + log_normal_density(np, shock, e.fundamentals_sd) + np.log(slope)
+        total = total + log_normal_density(np, shock - previous, e.fundamentals_sd) + np.log(slope)
+        previous = shock
     return total
 
 
@@ -116,22 +119,24 @@ def _invert(
             density: FloatArray = prior.logpdf(s) + log_likelihood(np, data, p) + np.log(s) + np.log1p(-s)
         return density
 
-    coarse = np.linspace(*LOGIT_RANGE, COARSE)
-    rough_base = without_shares(at(coarse))
-    step = coarse[1] - coarse[0]
-    # where the mass lies: every second node will do, as the fine grid goes a node further on either side
-    places = coarse[::2]
-    rough = rough_base[:, ::2] + log_share_density(inputs, at(places))
-    top = rough.max(axis=1, keepdims=True)
-    near = rough > top - DEPTH
-    low = np.where(near, places, np.inf).min(axis=1) - 2.0 * step
-    high = np.where(near, places, -np.inf).max(axis=1) + 2.0 * step
-    grid = low[:, None] + np.linspace(0.0, 1.0, FINE) * (high - low)[:, None]
+    places = np.linspace(*LOGIT_RANGE, COARSE)
+
+    def around(rough: FloatArray) -> FloatArray:
+        """Return a fine grid where a log density, known at ``places``, has its mass: a node further on either side."""
+        near = rough > rough.max(axis=1, keepdims=True) - DEPTH
+        margin = places[1] - places[0]
+        low = np.where(near, places, np.inf).min(axis=1) - margin
+        high = np.where(near, places, -np.inf).max(axis=1) + margin
+        return np.asarray(low[:, None] + np.linspace(0.0, 1.0, FINE) * (high - low)[:, None])
+
+    rough_base = np.broadcast_to(without_shares(at(places)), (uniform.size, COARSE))
+    rough = rough_base + log_share_density(inputs, at(places))
+    grid = around(rough)
     fine = at(grid)
     joint = without_shares(fine) + log_share_density(inputs, fine)
     peak = joint.max(axis=1, keepdims=True)
     density = np.exp(joint - peak)
-    spacing = (high - low) / (FINE - 1)
+    spacing = grid[:, 1] - grid[:, 0]
     cells = 0.5 * (density[:, 1:] + density[:, :-1])
     cumulative = np.concatenate([np.zeros((uniform.size, 1)), np.cumsum(cells, axis=1)], axis=1)
     target = uniform * cumulative[:, -1]
@@ -146,8 +151,11 @@ def _invert(
         position = np.where(np.abs(slope) > 1e-12 * (left + right), (root - left) / slope, rest / left)
     logit = grid[rows, cell] + np.clip(position, 0.0, 1.0) * spacing
     # Z = ∫ p(shares | s, η, δ) p(s | η, δ, the rest) ds, the second density normalised by its own integral
-    base_peak = rough_base.max(axis=1)
-    log_base = base_peak + np.log(np.exp(rough_base - base_peak[:, None]).sum(axis=1) * step)
-    log_joint = peak[:, 0] + np.log(cumulative[:, -1] * spacing)
-    at_edge = int(((rough[:, 0] > top[:, 0] - 9.0) | (rough[:, -1] > top[:, 0] - 9.0)).sum())
-    return 1.0 / (1.0 + np.exp(-logit)), log_joint - log_base, at_edge
+    base_grid = around(rough_base)
+    base = without_shares(at(base_grid))
+    base_peak = base.max(axis=1)
+    base_mass = np.exp(base - base_peak[:, None]).sum(axis=1) * (base_grid[:, 1] - base_grid[:, 0])
+    log_z = peak[:, 0] + np.log(cumulative[:, -1] * spacing) - base_peak - np.log(base_mass)
+    top = rough.max(axis=1)
+    at_edge = int(((rough[:, 0] > top - 9.0) | (rough[:, -1] > top - 9.0)).sum())
+    return 1.0 / (1.0 + np.exp(-logit)), log_z, at_edge

@@ -110,7 +110,7 @@ def probability(event: Any, converged: Any, diagnostics: Diagnostics, chains: in
 
 @dataclass(frozen=True, slots=True)
 class Quantity:
-    """A posterior quantity: median, 50% and 90% equal-tailed intervals, and the Monte Carlo error of the median.
+    """A posterior quantity: median, 50%, 90% and 95% equal-tailed intervals, and the Monte Carlo error of the median.
 
     ``defined`` counts the draws for which it exists.
     """
@@ -123,6 +123,8 @@ class Quantity:
     high50: float
     low90: float
     high90: float
+    low95: float
+    high95: float
     defined: int
     draws: int
 
@@ -133,8 +135,8 @@ def quantity(values: FloatArray, chains: int) -> Quantity:
     kept = values[finite]
     if not kept.size:
         nan = float("nan")
-        return Quantity(nan, nan, nan, nan, nan, nan, nan, nan, 0, values.size)
-    q = np.quantile(kept, [0.05, 0.25, 0.5, 0.75, 0.95])
+        return Quantity(*(10 * (nan,)), 0, values.size)
+    q = np.quantile(kept, [0.05, 0.25, 0.5, 0.75, 0.95, 0.025, 0.975])
     mcse = 0.0
     if kept.size == values.size and np.ptp(kept) > 0:
         import arviz as az
@@ -152,6 +154,8 @@ def quantity(values: FloatArray, chains: int) -> Quantity:
         high50=float(q[3]),
         low90=float(q[0]),
         high90=float(q[4]),
+        low95=float(q[5]),
+        high95=float(q[6]),
         defined=int(finite.sum()),
         draws=values.size,
     )
@@ -166,8 +170,8 @@ def summarise(
     """
     converged = outcomes["converged"]
 
-    def chance(event: Any) -> dict[str, Any]:
-        result = probability(event, converged, diagnostics, chains)
+    def chance(event: Any, *, solved: bool = True) -> dict[str, Any]:
+        result = probability(event, converged if solved else np.ones_like(converged), diagnostics, chains)
         return asdict(result) | {"text": result.text()}
 
     needed, delta = outcomes["delta_low"], draws["delta"]
@@ -190,7 +194,7 @@ def summarise(
     return {
         "probabilities": {
             "multiple": chance(outcomes["multiple"]),
-            "possible": chance(outcomes["possible"]),
+            "possible": chance(outcomes["possible"], solved=False),  # a closed form
             "trapped": chance(outcomes["trapped"]),
             "moved": chance(outcomes["moved"]),
             "sufficient": chance(

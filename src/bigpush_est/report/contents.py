@@ -327,6 +327,8 @@ def tf(results: dict[str, Any]) -> Table:
         return lambda row: interval(row[f"{key}_low"], row[f"{key}_high"], 2)
 
     used = tuple(index for index, row in enumerate(rows) if row["used"])
+    delta = results["main"]["quantities"]["delta"]
+    posterior = f" The posterior’s 95% interval of δ is {interval(delta['low95'], delta['high95'], 2)}."
     return Table(
         "tf",
         "Weak instruments: usual and tF 95% confidence intervals, Table 1, Panel A",
@@ -349,7 +351,7 @@ def tf(results: dict[str, Any]) -> Table:
         rows,
         note="tF (Lee, McCrary, Moreira and Porter) replaces 1.96 by a critical value c(F) that grows as the first "
         "stage weakens. It is a critical value at one level and no likelihood, so it stands beside the posterior and "
-        "does not enter it. Bold: what this study uses. δ is the estimate over the study’s exponent.",
+        "does not enter it. Bold: what this study uses. δ is the estimate over the study’s exponent." + posterior,
         emphasised=used,
     )
 

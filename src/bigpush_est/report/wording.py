@@ -25,7 +25,10 @@ CORRELATION = "Correlation of the two estimates"
 #: Below and above these the evidence is said to speak against and for several steady states.
 AGAINST, FOR = 0.05, 0.95
 #: What Section 5 adds to Section 4, apart from the bound on productivity.
-OPEN_ECONOMY = "the open economy of Section 5 (regions and sectors that trade with each other and with the world)"
+OPEN_ECONOMY = (
+    "the open economy of Section 5 (regions and sectors that trade with each other and with the world, input-output "
+    "linkages, distortions, changing fundamentals)"
+)
 BOUNDED = "its bounded productivity"
 
 type Results = dict[str, Any]
@@ -77,7 +80,12 @@ def first_page(results: Results, arrays: dict[str, Any], study: dict[str, Any]) 
         number=number,
         context=context,
         condition=_condition(results),
-        meaning=(_rests_on(results) + _priors(results, study), *_bounded(results, study), _push(results, arrays)),
+        meaning=(
+            _rests_on(results) + _priors(results, study),
+            *_bounded(results, study),
+            *_survives(results),
+            _push(results, arrays),
+        ),
         caveats=_caveats(results),
         failures=tuple(results["failures"]),
         blame=_blame(results["failures"]),
@@ -86,9 +94,9 @@ def first_page(results: Results, arrays: dict[str, Any], study: dict[str, Any]) 
 
 def verdict(chance: dict[str, Any]) -> str:
     """Return "against", "for" or "open": what a probability, bounds included, says of its event."""
-    if chance["bound_high"] < AGAINST:
+    if max(chance["bound_high"], chance["all_yes"]) < AGAINST:
         return "against"
-    return "for" if chance["bound_low"] > FOR else "open"
+    return "for" if min(chance["bound_low"], chance["all_no"]) > FOR else "open"
 
 
 def correlation_cases(results: Results) -> tuple[list[dict[str, Any]], str]:
@@ -123,7 +131,8 @@ def _answer(results: Results) -> tuple[str, str, str]:
         "1972 had several steady states"
     )
     if multiple["hits"] == 0:
-        number, after = probability(multiple), f"none of {draws} posterior draws has them"
+        number = probability(multiple)
+        after = f"none of {draws} posterior draws has them, and the bound is what that many draws can show"
     elif multiple["hits"] == multiple["draws"]:
         number, after = probability(multiple), f"all {draws} posterior draws have them"
     else:
@@ -138,7 +147,10 @@ def _answer(results: Results) -> tuple[str, str, str]:
     context = f"({after}), with L/Fᵀ pinned by {pinned(results)}"
     cases, range_ = correlation_cases(results)
     if range_:
-        context += f"; over correlations of the two estimates from {range_} it is {probability_range(cases)}"
+        if any(case["hits"] for case in cases):
+            context += f"; over correlations of the two estimates from {range_} it is {probability_range(cases)}"
+        else:
+            context += f"; at no correlation of the two estimates from {range_} does a draw have them"
     context += f"; and for whatever L/Fᵀ favours a trap most, it is {probability(possible)}."
     return beginning, number, context
 
@@ -171,11 +183,9 @@ def _rests_on(results: Results) -> str:
     missing = f"{OPEN_ECONOMY} and on {BOUNDED}" if unbounded else OPEN_ECONOMY
     if multiple == "against":
         text = (
-            "Section 4 with these estimates does not yield the trap that a big push would have to lift the economy out "
-            f"of. The claim that there were several steady states therefore rests on {missing}"
-        )
-        text += (
-            ", neither of which this posterior contains." if unbounded else ", which this posterior does not contain."
+            f"{_setting(results)}, Section 4 does not yield the trap that a big push would have to lift the economy "
+            "out of. The claim that there were several steady states rests on what this posterior does not contain: "
+            f"{missing}, or on other values of what is held fixed here."
         )
         if possible == "for":
             text += " What stands against it here is L/Fᵀ alone: other values of it would give several steady states."
@@ -190,6 +200,40 @@ def _rests_on(results: Results) -> str:
     return (
         "Section 4 with these estimates neither yields several steady states nor rules them out. As far as the claim "
         f"goes beyond that, it rests on {missing}, which this posterior does not contain."
+    )
+
+
+def _setting(results: Results) -> str:
+    """Return what the study holds fixed, in words that begin a sentence."""
+    held = [
+        f"{symbol} = {figure(results['main']['quantities'][name]['median'])}"
+        for name, symbol in (("sigma", "σ"), ("pareto_ratio", "θ/(σ−1)"))
+        if is_fixed(results, name)
+    ]
+    beginning = f"With these estimates, {' and '.join(held)}" if held else "With these estimates"
+    return f"{beginning} and the {results['study']['exponent'].replace('_', ' ')} mapping"
+
+
+def _survives(results: Results) -> tuple[str, ...]:
+    """Say how the answer fares over the variants: the highest probability, and where it would be another answer."""
+    variants = results["variants"]
+    if not variants:
+        return ()
+    chances = [variant["summary"]["probabilities"]["multiple"] for variant in variants]
+    own = verdict(results["main"]["probabilities"]["multiple"])
+    other = [
+        f"{probability(chance)} at “{variant['group']}: {variant['label']}”"
+        for variant, chance in zip(variants, chances, strict=True)
+        if verdict(chance) != own
+    ]
+    if not other:
+        return (
+            f"No variant of the study, of {len(variants)}, changes this answer: {probability_range(chances)}.",
+        )
+    shown = "; ".join(other[:4]) + (f"; and {len(other) - 4} more" if len(other) > 4 else "")
+    return (
+        f"The answer does not survive every change: in {len(other)} of {len(variants)} variants it is another one "
+        f"({shown}).",
     )
 
 
@@ -230,9 +274,9 @@ def _bounded(results: Results, study: dict[str, Any]) -> tuple[str, ...]:
         summary = variant["summary"]
         needed, chance = summary["quantities"]["needed_delta"], summary["probabilities"]["multiple"]
         ending = {
-            "against": "so the bound alone does not carry the claim, and the open economy would have to",
-            "for": "so the bound alone would carry the claim",
-            "open": "so the bound alone leaves the claim undecided",
+            "against": "the bound alone does not carry the claim",
+            "for": "the bound alone would carry the claim",
+            "open": "the bound alone leaves the claim undecided",
         }[verdict(chance)]
         sentences.append(
             f"Bounding productivity and nothing else ({variant['label']}) moves the δ that is needed from "
@@ -261,17 +305,21 @@ def _push(results: Results, arrays: dict[str, Any]) -> str:
         f"{interval(100 * path[0], 100 * path[4], places)}%) and is worth a permanent "
         f"{fixed(scaled['median'], digits)}% of consumption "
         f"({interval(scaled['low90'], scaled['high90'], digits)}%); the probability that it ends in another steady "
-        f"state than no subsidy is {probability(moved)}."
+        f"state than no subsidy is {probability(moved)}. This is an economy that is all adopting sector, where the "
+        f"subsidy costs {percent(main['quantities']['bill']['median'])} of output: not Korea’s GDP, and not comparable "
+        "with the paper’s 14.6%."
     )
     defined = main["quantities"]["input_subsidy"]["defined"]
     if trapped["hits"] == 0:
-        return text + " Without a trap in any draw, the smallest sufficient push is undefined."
+        return text + " Without a trap in any draw, the smallest sufficient one-period subsidy is undefined."
     if defined == 0:
-        return text + " No draw has a sufficient input subsidy below 100%: the smallest one is undefined."
+        return (
+            text + " No draw has a sufficient one-period subsidy on inputs below 100%: the smallest one is undefined."
+        )
     least = main["quantities"]["input_subsidy"]
     return text + (
-        f" In the {count(defined)} of {count(trapped['draws'])} draws where it exists, the smallest sufficient subsidy "
-        f"on inputs is {percent(least['median'])} (median)."
+        f" In the {count(defined)} of {count(trapped['draws'])} draws where it exists, the smallest sufficient "
+        f"one-period subsidy on inputs is {percent(least['median'])} (median)."
     )
 
 
@@ -307,6 +355,11 @@ def _caveats(results: Results) -> tuple[tuple[str, str], ...]:
                 if strengths
                 else "; tF intervals stand beside the posterior."
             ),
+        ),
+        (
+            "Evidence on s̄.",
+            "Credit turns a bill into a rate with the paper’s own ratio of bill to rate, and over how many years the "
+            "interest saving was summed is not printed: s̄ is not independent of the paper’s calibration.",
         ),
         (
             "Evidence left out.",
