@@ -131,7 +131,7 @@ class SamplerSection(_Section):
     tune: Annotated[int, Field(ge=100)] = 1000
     draws: Annotated[int, Field(ge=100, le=1_000_000)] = 5000
     variant_draws: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
-    target_accept: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.9
+    target_accept: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
     max_rhat: Annotated[float, Field(gt=1.0)] = 1.01
     min_ess: Positive = 400.0
     max_divergences: Annotated[int, Field(ge=0)] = 0

@@ -186,7 +186,7 @@ def test_no_hits_is_reported_as_a_bound_with_the_condition_and_an_undefined_push
     chance = run.results["main"]["probabilities"]["multiple"]
     assert chance["hits"] == 0
     assert f"had several steady states {chance['text'].replace('< ', 'below ')} (none of 300 posterior draws" in words
-    assert "over correlations of the two estimates from −0.95 to 0.95" in words
+    assert "at no correlation of the two estimates from −0.95 to 0.95" in words
     assert "Several steady states need δ above 2.77 with L/Fᵀ pinned" in words
     assert "posterior standard deviations above the posterior mean of δ" in words
     assert "g′(1) = (σ−1)/θ + ((σ−2)/(σ−1)) · b · (1 − η1−σ), with b = 1 − (σ−1)/θ" in words

@@ -39,7 +39,7 @@ class SamplerSettings:
     chains: int = 4
     tune: int = 1000
     draws: int = 5000
-    target_accept: float = 0.9
+    target_accept: float = 0.95
     max_rhat: float = 1.01
     min_ess: float = 400.0
     max_divergences: int = 0
