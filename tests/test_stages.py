@@ -9,7 +9,7 @@ import time
 import numpy as np
 import pytest
 
-from bigpush_est.errors import OutputOccupied, ResumeRefused, UnreadableFile
+from bigpush_est.errors import NoStartingPoint, OutputOccupied, ResumeRefused, UnreadableFile, UnwritableFolder
 from bigpush_est.run_folder import RunFolder, plain
 from bigpush_est.stages import run_study
 from bigpush_est.study import load_study
@@ -113,6 +113,10 @@ def test_another_studys_folder_is_left_alone(small, tmp_path):
     stored = RunFolder(folder)
     stored.open({"name": "other"}, "other", "abc", resume=False, overwrite=False)
     stored.write_json("results.json", {"kept": True})
+    busy = cli("run", small, "--out", folder, "--overwrite")
+    assert busy.returncode == 2
+    assert "a run in progress" in busy.stderr
+    stored.release()
     result = cli("run", small, "--out", folder)
     assert result.returncode == 2
     assert "another study" in result.stderr
@@ -130,6 +134,7 @@ def test_another_studys_folder_is_left_alone(small, tmp_path):
     # replacing is a decision of the user's, and clears what the old run wrote
     assert not stored.open({"name": "new"}, "new", "def", resume=False, overwrite=True)
     assert not stored.has("results.json")
+    stored.release()
 
 
 def test_strange_folders_are_refused(tmp_path):
@@ -161,10 +166,87 @@ def test_a_failing_writer_leaves_the_old_file(tmp_path):
         path.write_text("half")
         raise OSError("disk full")
 
-    with pytest.raises(OSError, match="disk full"):
+    with pytest.raises(UnwritableFolder, match="disk full"):
         stored.write("a.txt", broken)
     assert (tmp_path / "a.txt").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["a.txt"]
+
+
+def test_replacing_a_run_removes_only_what_runs_write(tmp_path):
+    folder, elsewhere = tmp_path / "run", tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (elsewhere / "mine.png").write_text("x")
+    stored = RunFolder(folder)
+    stored.open({}, "a", "1", resume=False, overwrite=False)
+    stored.write_text("tables/note.txt", "mine")
+    stored.write_text("tables/old.csv", "theirs")
+    (folder / "figures").symlink_to(elsewhere)
+    stored.open({}, "b", "2", resume=False, overwrite=True)
+    stored.release()
+    assert (folder / "tables" / "note.txt").is_file()
+    assert not (folder / "tables" / "old.csv").exists()
+    assert (elsewhere / "mine.png").is_file()
+
+
+def test_another_programs_folder_is_refused(tmp_path):
+    for content in ('{"name": "x", "fingerprint": "y"}', "[1, 2]", "{", "null"):
+        (tmp_path / "run.json").write_text(content)
+        with pytest.raises(UnreadableFile, match=r"run\.json"):
+            RunFolder(tmp_path).open({}, "a", "b", resume=True, overwrite=True)
+        assert cli("show", tmp_path).returncode == 2
+        assert (tmp_path / "run.json").read_text() == content
+
+
+def test_pieces_of_another_run_or_name_are_not_read(tmp_path):
+    one, other = RunFolder(tmp_path, "one"), RunFolder(tmp_path, "other")
+    one.write_piece("a.json", {"x": [1.5, None]})
+    one.write_arrays("a.npz", {"x": np.arange(3)})
+    assert one.stored_piece("a.json") == {"x": [1.5, None]}
+    np.testing.assert_array_equal(one.stored_arrays("a.npz")["x"], np.arange(3))
+    assert other.stored_piece("a.json") is None
+    assert other.stored_arrays("a.npz") is None
+    for kind in ("json", "npz"):
+        (tmp_path / f"b.{kind}").write_bytes((tmp_path / f"a.{kind}").read_bytes())
+    assert one.stored_piece("b.json") is None
+    assert one.stored_arrays("b.npz") is None
+    (tmp_path / "a.json").write_text((tmp_path / "a.json").read_text().replace("1.5", "2.5"))
+    assert one.stored_piece("a.json") is None
+    whole = (tmp_path / "a.npz").read_bytes()
+    for damaged in (b"", whole[: len(whole) // 2], b"junk"):
+        (tmp_path / "a.npz").write_bytes(damaged)
+        assert one.stored_arrays("a.npz") is None
+
+
+def test_damaged_pieces_are_done_again_on_resume(small, tmp_path):
+    study = load_study(small)
+    first = run_study(study, tmp_path / "run")
+    for name, damaged in (
+        ("draws/main.nc", b"junk"),
+        ("outcomes/main.npz", b""),
+        ("checkpoints/variant-000.json", b"[]"),
+        ("figures.npz", b"x"),
+        ("results.json", b"{"),
+    ):
+        (tmp_path / "run" / name).write_bytes(damaged)
+    again = run_study(study, tmp_path / "run", resume=True)
+    assert again.results == first.results
+    (tmp_path / "run" / "outcomes" / "main.npz").unlink()
+    (tmp_path / "run" / "outcomes" / "main.npz").mkdir()
+    with pytest.raises(UnwritableFolder, match=r"main\.npz"):
+        run_study(study, tmp_path / "run", resume=True)
+
+
+def test_contradicting_priors_are_one_message(write_study, tmp_path):
+    change = (
+        'delta = { family = "half_normal", scale = 1.0 }',
+        'delta = { family = "uniform", low = 1e5, high = 2e5 }',
+    )
+    result = cli(
+        "run", write_study(*SMALL, change, ("standard_error = 0.24", "standard_error = 1e-6")), "--out", tmp_path / "x"
+    )
+    assert result.returncode in (2, 3), result.stderr
+    assert "Traceback" not in result.stderr
+    assert NoStartingPoint(reason="x").exit_code == 2
 
 
 def test_json_has_no_infinities():

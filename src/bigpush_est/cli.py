@@ -3,9 +3,11 @@
 Exit codes: 0 done, 2 bad input, 3 diagnostics failed, 130 interrupted, 1 an error that is ours.
 """
 
+import io
 import json
 import os
 import re
+import shlex
 import signal
 import sys
 import threading
@@ -22,7 +24,6 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="bigpush-est",
-    help="How sure can one be of the big push? Posteriors of η, δ and s̄, and the equilibria that they imply.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -44,12 +45,29 @@ def _default_workers() -> int:
     return min(2, os.cpu_count() or 1)
 
 
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"bigpush-est {version('bigpush-est')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and stop.")
+    ] = False,
+) -> None:
+    """How sure can one be of the big push? Posteriors of η, δ and s̄, and the equilibria that they imply."""
+
+
 @app.command()
 def run(
     study: StudyArgument,
     out: Annotated[Path | None, typer.Option(help="Folder of the run; reports/NAME if left out.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
-    draws: Annotated[int | None, typer.Option(help="Replace the study's draws per chain.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Replace the study's seed.")] = None,
+    draws: Annotated[int | None, typer.Option(min=100, help="Replace the study's draws per chain.")] = None,
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes and threads; the numbers do not depend on it.")
     ] = None,
@@ -145,16 +163,16 @@ def init(
     from bigpush_est.data.locate import models_folder
     from bigpush_est.study import load_study
 
-    source = models_folder() / f"{study}.toml"
-    if not source.is_file():
-        shipped = ", ".join(sorted(path.stem for path in models_folder().glob("*.toml")))
+    shipped = {path.stem: path for path in models_folder().glob("*.toml")}
+    if study not in shipped:
         raise InvalidValue(
-            key="--study", value=study, requirement="a study that ships", remedy=f"choose from {shipped}"
+            key="--study", value=study, requirement="a study that ships", remedy=f"choose from {', '.join(shipped)}"
         )
+    source = shipped[study]
     target = folder / "study.toml"
     if target.exists():
         raise OutputOccupied(path=folder, holds="a study.toml", remedy="choose another folder, or edit that one")
-    name = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_") or "study"
+    name = re.sub(r"[^a-z0-9_-]+", "-", folder.resolve().name.lower()).strip("-_")[:64] or "study"
     text = re.sub(r'(?m)^name = ".*"$', f'name = "{name}"', source.read_text(encoding="utf-8"), count=1)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -162,7 +180,7 @@ def init(
     except OSError as error:
         raise UnreadableFile(path=target, reason=str(error), remedy="choose a folder you may write to") from None
     load_study(target)
-    typer.echo(f"Wrote {target}. Edit it, then: bigpush-est run {target}")
+    typer.echo(f"Wrote {target}. Edit it, then: bigpush-est run {shlex.quote(str(target))}")
 
 
 # -- words out -------------------------------------------------------------------------------------------------------
@@ -280,10 +298,18 @@ def main() -> None:
     signal.signal(signal.SIGTERM, _stop)
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, _stop)
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # a terminal that cannot show η gets a question mark, not a failed run
+            stream.reconfigure(errors="replace")
     try:
         app()
     except BigPushError as error:
         print(f"bigpush-est: {error}", file=sys.stderr)
+        if getattr(error, "unsafe_exit", False):
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(error.exit_code)
         raise SystemExit(error.exit_code) from None
     except KeyboardInterrupt:
         print("bigpush-est: interrupted.", file=sys.stderr)

@@ -92,6 +92,17 @@ class OutputOccupied(InputError):
     """The folder {path} holds {holds}; nothing was written. Remedy: {remedy}."""
 
 
+class UnwritableFolder(InputError):
+    """{path} cannot be written: {reason}. Remedy: free space, or choose another folder; finished work is kept."""
+
+
+class NoStartingPoint(InputError):
+    """The sampler finds no point to start from: {reason}. Remedy: mend priors or evidence: they contradict."""
+
+    #: The sampler's library crashes on the way out of a process in which this happened.
+    unsafe_exit: ClassVar[bool] = True
+
+
 class ResumeRefused(InputError):
     """The run in {path} cannot be resumed: {changed}. Remedy: {remedy}."""
 

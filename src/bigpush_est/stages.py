@@ -7,11 +7,11 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
-from multiprocessing import get_context
+from multiprocessing import get_context, parent_process
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigpush_est.errors import DiagnosticsFailed, Interrupted
+from bigpush_est.errors import DiagnosticsFailed, Interrupted, UnreadableFile
 from bigpush_est.run_folder import RunFolder
 from bigpush_est.study import Study
 
@@ -107,8 +107,9 @@ def run_study(
         On Ctrl-C; what was finished is kept.
     """
     study.variants()  # a mistake in a variant shows before anything is written
+    fingerprint = study.fingerprint()
     folder = RunFolder(Path(out))
-    folder.open(study.raw, study.spec.name, study.fingerprint(), resume=resume, overwrite=overwrite)
+    folder.open(study.raw, study.spec.name, fingerprint, resume=resume, overwrite=overwrite)
     stage = ["checking"]
 
     def told(name: str, done: int, total: int) -> None:
@@ -119,6 +120,8 @@ def run_study(
         return _stages(study, folder, max(1, workers), told)
     except KeyboardInterrupt:
         raise Interrupted(stage=stage[0], path=folder.path) from None
+    finally:
+        folder.release()
 
 
 def _stages(study: Study, folder: RunFolder, workers: int, told: Progress) -> RunResult:
@@ -137,17 +140,17 @@ def _stages(study: Study, folder: RunFolder, workers: int, told: Progress) -> Ru
     told("Summarising", 1, 1)
     written = folder.read_json("results.json")
     write_report(folder, written, told)
-    manifest = folder.manifest() or {}
-    folder.write_json("run.json", manifest | {"finished": True})
+    folder.write_manifest(study.spec.name, finished=True)
     return RunResult(folder.path, written, tuple(written["failures"]))
 
 
 def _main_posterior(study: Study, folder: RunFolder, workers: int, told: Progress) -> "Posterior":
     told("Sampling the posterior", 0, 1)
-    from bigpush_est.bayes.sampling import derived_seed, from_datatree, sample_posterior, to_datatree
+    from bigpush_est.bayes.sampling import derived_seed, sample_posterior, to_datatree
 
     name = "draws/main.nc"
-    if not folder.has(name):
+    result = _stored_posterior(folder, name)
+    if result is None:
         with _sampler_warnings():
             posterior = sample_posterior(
                 study.inputs(), study.settings(), seed=derived_seed(study.spec.seed, "main"), cores=workers
@@ -158,18 +161,35 @@ def _main_posterior(study: Study, folder: RunFolder, workers: int, told: Progres
             {
                 "study": study.raw,
                 "seed": study.spec.seed,
-                "fingerprint": study.fingerprint(),
+                "fingerprint": folder.stamp,
                 "sources": [asdict(source) for source in study.sources()],
             },
         )
         folder.write(name, lambda path: tree.to_netcdf(path, engine="netcdf4"))
-    import xarray as xr
-
-    # read back even when just written, so that a resumed run sees the very same object
-    with xr.open_datatree(folder.path / name, engine="netcdf4") as stored:
-        result = from_datatree(stored.load())
+        # read back, so that a resumed run sees the very same object
+        result = _stored_posterior(folder, name)
+        if result is None:
+            raise UnreadableFile(
+                path=folder.path / name, reason="it was written but cannot be read", remedy="run again"
+            )
     told("Sampling the posterior", 1, 1)
     return result
+
+
+def _stored_posterior(folder: RunFolder, name: str) -> "Posterior | None":
+    """Return the draws that this very run saved; None if there are none, or damaged or foreign ones."""
+    import xarray as xr
+
+    from bigpush_est.bayes.sampling import from_datatree
+
+    if not folder.has(name):
+        return None
+    try:
+        with xr.open_datatree(folder.path / name, engine="netcdf4") as stored:
+            tree = stored.load()
+        return from_datatree(tree) if tree.attrs["fingerprint"] == folder.stamp else None
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError):
+        return None
 
 
 @contextmanager
@@ -203,26 +223,30 @@ def _propagated(
     starts = range(0, total, size)
     title = "Draws through the solver" if label == "main" else "Illustration through the solver"
     artefact = f"outcomes/{label}.npz"
-    if folder.has(artefact):
-        return folder.read_arrays(artefact)
+    whole = folder.stored_arrays(artefact)
+    if whole is not None:
+        return whole
     told(title, 0, len(starts))
 
     def piece(start: int) -> dict[str, Any]:
         name = f"checkpoints/{label}-{start:07d}.npz"
-        if not folder.has(name):
+        stored = folder.stored_arrays(name)
+        if stored is None:
             part = {key: values[start : start + size] for key, values in draws.items()}
-            folder.write_arrays(name, propagate_chunk(part, scenario))
-        return folder.read_arrays(name)
+            stored = propagate_chunk(part, scenario)
+            folder.write_arrays(name, stored)
+        return stored
 
     parts: list[dict[str, Any]] = []
     with ThreadPoolExecutor(workers) as pool:
         for part in pool.map(piece, starts):
             parts.append(part)
             told(title, len(parts), len(starts))
-    folder.write_arrays(artefact, {key: np.concatenate([part[key] for part in parts]) for key in parts[0]})
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    folder.write_arrays(artefact, joined)
     for file in (folder.path / "checkpoints").glob(f"{label}-*.npz"):
         file.unlink()
-    return folder.read_arrays(artefact)
+    return joined
 
 
 # -- variants --------------------------------------------------------------------------------------------------------
@@ -243,7 +267,7 @@ def run_variant(study: Study, folder: RunFolder, index: int) -> None:
     tree = to_datatree(posterior, study.inputs(), {"study": study.raw, "variant": study.where})
     folder.write(f"draws/variant-{index:03d}.nc", lambda path: tree.to_netcdf(path, engine="netcdf4"))
     # the summary comes last: it marks the variant as done
-    folder.write_json(_variant_name(index), summarise(draws, outcomes, posterior.diagnostics, settings.chains))
+    folder.write_piece(_variant_name(index), summarise(draws, outcomes, posterior.diagnostics, settings.chains))
 
 
 def _variant_name(index: int) -> str:
@@ -259,13 +283,15 @@ def _claimed(claims: Any, index: int) -> bool:
         return True
 
 
-def _variant_batch(raw: dict[str, Any], where: str, order: list[int], path: str, claims: Any) -> None:
+def _variant_batch(raw: dict[str, Any], where: str, order: list[int], path: str, stamp: str, claims: Any) -> None:
     """Run unclaimed variants in a process of their own and leave their results in the run's folder."""
     # Ctrl-C reaches every process of the terminal; the parent decides, and ends this one
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    study, folder = Study(raw, where), RunFolder(Path(path))
-    variants = study.variants()
+    study, folder = Study(raw, where), RunFolder(Path(path), stamp)
+    variants, parent = study.variants(), parent_process()
     for index in order:
+        if parent is not None and not parent.is_alive():
+            return
         if _claimed(claims, index):
             run_variant(variants[index][2], folder, index)
 
@@ -292,7 +318,7 @@ def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Itera
         groups.setdefault(variant.inputs().structure, []).append(index)
     shared = groups.pop(own, [])
     context = get_context("spawn")
-    done = [folder.has(_variant_name(index)) for index in range(len(variants))]
+    done = [folder.stored_piece(_variant_name(index)) is not None for index in range(len(variants))]
     missing = not all(done)
     claims = context.Array("b", done)
     batches: list[list[int]] = [[] for _ in range(workers - 1)]
@@ -302,7 +328,7 @@ def _variants_elsewhere(study: Study, folder: RunFolder, workers: int) -> "Itera
     processes = [
         context.Process(
             target=_variant_batch,
-            args=(study.raw, study.where, batch + shared[::-1], str(folder.path), claims),
+            args=(study.raw, study.where, batch + shared[::-1], str(folder.path), folder.stamp, claims),
             daemon=True,
         )
         for batch in batches
@@ -337,11 +363,11 @@ def _variants(study: Study, folder: RunFolder, crew: _Crew, told: Progress) -> l
         process.join()
     # what another process left undone, because it was killed, say, this one does
     for index in range(total):
-        if not folder.has(_variant_name(index)):
+        if folder.stored_piece(_variant_name(index)) is None:
             do(index)
     told("Variants", total, total)
     return [
-        {"group": group, "label": label, "summary": folder.read_json(_variant_name(index))}
+        {"group": group, "label": label, "summary": folder.stored_piece(_variant_name(index))}
         for index, (group, label, _) in enumerate(variants)
     ]
 

@@ -8,6 +8,7 @@ import copy
 import hashlib
 import json
 import tomllib
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -24,7 +25,7 @@ from bigpush_est.bayes.evidence import (
 )
 from bigpush_est.bayes.model import ModelInputs
 from bigpush_est.bayes.priors import PARAMETERS, Prior
-from bigpush_est.bayes.sampling import SamplerSettings
+from bigpush_est.bayes.sampling import SamplerSettings, versions
 from bigpush_est.data.locate import models_folder
 from bigpush_est.data.published import PublishedTables, load_published
 from bigpush_est.errors import (
@@ -43,7 +44,7 @@ from bigpush_est.errors import (
 MODELS = {"simple": "Section 4: a closed economy with one sector and one region"}
 
 type Share = Annotated[float, Field(ge=0.0, le=1.0)]
-type Positive = Annotated[float, Field(gt=0.0, allow_inf_nan=False)]
+type Positive = Annotated[float, Field(ge=1e-6, le=1e6)]
 type Text = Annotated[str, Field(min_length=1)]
 
 
@@ -128,11 +129,11 @@ class SamplerSection(_Section):
 
     name: Literal["nutpie", "pymc"] = "nutpie"
     chains: Annotated[int, Field(ge=2, le=64)] = 4
-    tune: Annotated[int, Field(ge=100)] = 1000
+    tune: Annotated[int, Field(ge=100, le=100_000)] = 1000
     draws: Annotated[int, Field(ge=100, le=1_000_000)] = 5000
     variant_draws: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
     target_accept: Annotated[float, Field(gt=0.5, lt=1.0)] = 0.95
-    max_rhat: Annotated[float, Field(gt=1.0)] = 1.01
+    max_rhat: Annotated[float, Field(gt=1.0, le=2.0)] = 1.01
     min_ess: Positive = 400.0
     max_divergences: Annotated[int, Field(ge=0)] = 0
 
@@ -148,7 +149,7 @@ class Propagation(_Section):
 class Illustration(_Section):
     """A calibration at which a trap exists, to draw Figure 3; labelled illustrative wherever it shows."""
 
-    delta: Positive = 3.2
+    delta: Annotated[float, Field(gt=0.0, le=50.0)] = 3.2
 
 
 class Variant(_Section):
@@ -162,7 +163,7 @@ class Variant(_Section):
 class StudySpec(_Section):
     """The whole file."""
 
-    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$")]
+    name: Annotated[str, Field(pattern=r"^[a-z0-9][a-z0-9_-]*$", max_length=100)]
     title: Text
     model: Text
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -221,6 +222,7 @@ class Study:
     def variants(self) -> list[tuple[str, str, "Study"]]:
         """Group, label and study of each variant, the correlation range first."""
         result = []
+        self._check_variants()
         main = self.spec.evidence.correlation.main
         for value in self.spec.evidence.correlation.range:
             if value != main:
@@ -230,6 +232,36 @@ class Study:
             (variant.group, variant.label, self.changed(variant.set, f"{variant.group}: {variant.label}"))
             for variant in self.spec.variants
         ]
+
+    def _check_variants(self) -> None:
+        """Refuse variants that could not be told apart, or that set what a variant does not read."""
+        seen: set[tuple[str, str]] = set()
+        labels = [f"{value:+.2f}" for value in self.spec.evidence.correlation.range]
+        if len(set(labels)) != len(labels):
+            raise InvalidValue(
+                key=f"{self.where}: evidence.correlation.range",
+                value=self.spec.evidence.correlation.range,
+                requirement="different to two decimals",
+                remedy="name each correlation once",
+            )
+        for variant in self.spec.variants:
+            label = f"{variant.group}: {variant.label}"
+            if (variant.group, variant.label) in seen:
+                raise InvalidValue(
+                    key=f"{self.where}: variant",
+                    value=f"'{label}'",
+                    requirement="unlike every other in group and label",
+                    remedy="give it another label",
+                )
+            seen.add((variant.group, variant.label))
+            for path in variant.set:
+                if path.split(".")[0] not in ("evidence", "mapping", "economy", "priors"):
+                    raise UnknownKey(
+                        where=f"{self.where}, variant '{label}'",
+                        key=path,
+                        value=variant.set[path],
+                        remedy="a variant changes evidence, mapping, economy or priors",
+                    )
 
     def changed(self, changes: dict[str, Any], label: str) -> "Study":
         """Return the study with some keys, given as dotted paths, set to other values; without its variants.
@@ -257,10 +289,8 @@ class Study:
         return Study(raw, f"{self.where}, variant '{label}'", self.tables)
 
     def fingerprint(self) -> str:
-        """Return a hash of everything that decides the results: the study, the published tables, the version."""
-        from importlib.metadata import version
-
-        content = {"study": self.raw, "tables": repr(self.tables), "version": version("bigpush-est")}
+        """Return a hash of all that decides the results: the study, the published tables, the code, its packages."""
+        content = {"study": self.raw, "tables": repr(self.tables), "code": _source_hash(), "versions": versions()}
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     # -- reading the published tables ---------------------------------------------------------------------------------
@@ -311,6 +341,20 @@ class Study:
                     where=f"{self.where}, priors", key=key, value=value, remedy=f"choose from {', '.join(PARAMETERS)}"
                 )
         evidence, subsidy = self.spec.evidence, self.spec.evidence.subsidy
+        for figure, words in (
+            (evidence.direct_effect.figure, "log points"),
+            (subsidy.credit_figure, "GDP"),
+            (self.spec.economy.adopter_share, "share of"),
+            (subsidy.subsidised_regions, "regions"),
+        ):
+            unit = self.tables.figure(figure).unit
+            if words not in unit:
+                raise InvalidValue(
+                    key=f"{self.where}: figure {figure}",
+                    value=f"in {unit}",
+                    requirement=f"in {words}",
+                    remedy="name a figure of that unit",
+                )
         estimate, error, _ = self._pooled()
         value = self.tables.value
         sigma, theta, xi = value("sigma"), value("theta"), value("xi_heavy")
@@ -505,6 +549,16 @@ class Study:
         return rows
 
 
+@cache
+def _source_hash() -> str:
+    """Hash of the package's own code, so that a resumed run never mixes two states of it."""
+    digest = hashlib.sha256()
+    root = Path(__file__).parent
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + file.read_bytes())
+    return digest.hexdigest()
+
+
 def load_study(path: str | Path, overrides: dict[str, Any] | None = None) -> Study:
     """Read and check a study.
 
@@ -521,23 +575,24 @@ def load_study(path: str | Path, overrides: dict[str, Any] | None = None) -> Stu
         One clear message for the first thing wrong: file, key, value and remedy.
     """
     file = Path(path)
-    if not file.exists() and not file.suffix and (models_folder() / f"{file.name}.toml").is_file():
-        file = models_folder() / f"{file.name}.toml"
+    shipped = {stored.stem: stored for stored in models_folder().glob("*.toml")}
+    if str(path) in shipped and not file.is_file():
+        file = shipped[str(path)]
     remedy = "name a TOML file, or a study that ships: " + ", ".join(
         sorted(p.stem for p in models_folder().glob("*.toml"))
     )
-    if not file.is_file():
-        reason = "it is a folder" if file.is_dir() else "there is no such file"
-        raise UnreadableFile(path=file, reason=reason, remedy=remedy)
     try:
-        text = file.read_text(encoding="utf-8")
+        if not file.is_file():
+            reason = "it is a folder" if file.is_dir() else "there is no such file"
+            raise UnreadableFile(path=file, reason=reason, remedy=remedy)
+        text = file.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableFile(path=file, reason=str(error), remedy="save it as UTF-8 text that you may read") from None
     if not text.strip():
         raise EmptyFile(path=file, remedy="start from `bigpush-est init DIR`")
     try:
         raw = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise UnreadableFile(path=file, reason=f"it is not TOML: {error}", remedy="correct the line named") from None
     if overrides:
         for dotted, value in overrides.items():

@@ -1,6 +1,6 @@
 """What the published figures say about η, δ and s̄: numbers that the model takes, sources that the report prints."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -138,10 +138,6 @@ class PublishedEvidence:
         if self.exponent == "gross_published_xi":
             return 1.0 + self.xi, 0.0
         return 0.0, 1.0 / self.tail_index
-
-    def with_correlation(self, correlation: float) -> "PublishedEvidence":
-        """Return the same evidence at another correlation."""
-        return replace(self, correlation=correlation)
 
 
 def inferred_xi(exponent: Exponent, sigma: float, theta: float, tail_index: float, xi: float) -> float:

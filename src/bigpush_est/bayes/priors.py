@@ -23,6 +23,10 @@ FAMILIES: dict[str, tuple[str, ...]] = {
 }
 
 
+#: Numbers of a prior beyond this size, or positive ones below its inverse, are mistakes that no sampler survives.
+LARGEST = 1e6
+
+
 @dataclass(frozen=True, slots=True)
 class Support:
     """Where a parameter may lie: an open interval."""
@@ -76,7 +80,7 @@ class Prior:
         if "family" not in table:
             raise MissingKey(where=place, key="family", remedy=f"it is one of {', '.join(FAMILIES)}")
         family = table["family"]
-        if family not in FAMILIES:
+        if not isinstance(family, str) or family not in FAMILIES:
             raise InvalidValue(
                 key=f"{place}.family",
                 value=family,
@@ -92,8 +96,13 @@ class Prior:
             if name not in table:
                 raise MissingKey(where=place, key=name, remedy=f"{family} takes {', '.join(names)}")
             value = table[name]
-            if isinstance(value, bool) or not isinstance(value, int | float):
-                raise WrongType(key=f"{place}.{name}", value=repr(value), expected="a number", remedy="write a number")
+            if isinstance(value, bool) or not isinstance(value, int | float) or abs(value) > LARGEST:
+                raise WrongType(
+                    key=f"{place}.{name}",
+                    value=repr(value),
+                    expected="a number of ordinary size",
+                    remedy="write a number",
+                )
             numbers.append(float(value))
         prior = cls(parameter, family, tuple(numbers))
         prior._check(place)
@@ -121,11 +130,11 @@ class Prior:
     def _check(self, place: str) -> None:
         for name, value in self.named.items():
             free = name in ("mean", "low", "high", "value")
-            if not np.isfinite(value) or (value <= 0 and not free):
+            if not np.isfinite(value) or (value < 1.0 / LARGEST and not free):
                 raise InvalidValue(
                     key=f"{place}.{name}",
                     value=f"{value:g}",
-                    requirement="a finite number" if free else "positive",
+                    requirement="a finite number" if free else f"at least {1.0 / LARGEST:g}",
                     remedy="correct it in the study file",
                 )
         low, high = self.support.low, self.support.high

@@ -1,10 +1,14 @@
 """Sampling the posterior, and the diagnostics that decide whether its numbers may be used."""
 
 import json
+import os
+import sys
+import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -12,6 +16,7 @@ import numpy as np
 from bigpush_est.bayes.model import ModelInputs, build_model, log_likelihood
 from bigpush_est.bayes.shares import draw_subsidy, log_share_density
 from bigpush_est.equilibrium.adoption_map import FloatArray
+from bigpush_est.errors import NoStartingPoint
 
 type Sampler = Literal["nutpie", "pymc"]
 
@@ -136,6 +141,7 @@ def sample_posterior(
     progress
         Show the sampler's own progress bar.
     """
+    _ensure_compile_folder()
     run = _nutpie if settings.sampler == "nutpie" else _pymc
     tree = run(inputs, settings, seed, cores, progress)
     posterior, stats = tree["posterior"].dataset, tree["sample_stats"].dataset
@@ -193,6 +199,21 @@ def _resampled(log_weights: FloatArray, seed: int) -> tuple[Any, float]:
     return chosen, float(1.0 / np.sum(weights**2))
 
 
+def _ensure_compile_folder() -> None:
+    """Let PyTensor compile in a temporary folder where the home folder cannot be written."""
+    if "pytensor" in sys.modules or "base_compiledir" in os.environ.get("PYTENSOR_FLAGS", ""):
+        return
+    folder = Path.home() / ".pytensor"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            return
+    except OSError:
+        flags = [os.environ["PYTENSOR_FLAGS"]] if os.environ.get("PYTENSOR_FLAGS") else []
+        spare = Path(tempfile.gettempdir()) / f"bigpush-est-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
+        os.environ["PYTENSOR_FLAGS"] = ",".join([*flags, f"base_compiledir={spare}"])
+
+
 def _nutpie(inputs: ModelInputs, settings: SamplerSettings, seed: int, cores: int, progress: bool) -> Any:
     import nutpie
 
@@ -204,6 +225,17 @@ def _nutpie(inputs: ModelInputs, settings: SamplerSettings, seed: int, cores: in
     # a vector of another length would end the process at exit: refuse it before the sampler sees it
     if tuple(data) != names:
         raise AssertionError("a model's data changed within one structure")
+    try:
+        return _sampled(compiled, data, settings, seed, cores, progress)
+    except RuntimeError as error:
+        raise NoStartingPoint(reason=str(error).splitlines()[0]) from None
+
+
+def _sampled(
+    compiled: Any, data: dict[str, float], settings: SamplerSettings, seed: int, cores: int, progress: bool
+) -> Any:
+    import nutpie
+
     return nutpie.sample(
         compiled.with_data(data=np.array(list(data.values()))),
         draws=settings.draws,
@@ -222,17 +254,26 @@ def _pymc(inputs: ModelInputs, settings: SamplerSettings, seed: int, cores: int,
     import pymc as pm
 
     with model:
-        return pm.sample(
-            draws=settings.draws,
-            tune=settings.tune,
-            chains=settings.chains,
-            cores=min(cores, settings.chains),
-            random_seed=seed,
-            target_accept=settings.target_accept,
-            nuts_sampler="pymc",
-            progressbar=progress,
-            compute_convergence_checks=False,
-        )
+        try:
+            return _pymc_draws(settings, seed, cores, progress)
+        except pm.exceptions.SamplingError as error:
+            raise NoStartingPoint(reason=str(error).splitlines()[0]) from None
+
+
+def _pymc_draws(settings: SamplerSettings, seed: int, cores: int, progress: bool) -> Any:
+    import pymc as pm
+
+    return pm.sample(
+        draws=settings.draws,
+        tune=settings.tune,
+        chains=settings.chains,
+        cores=min(cores, settings.chains),
+        random_seed=seed,
+        target_accept=settings.target_accept,
+        nuts_sampler="pymc",
+        progressbar=progress,
+        compute_convergence_checks=False,
+    )
 
 
 def diagnose(

@@ -227,9 +227,7 @@ def _survives(results: Results) -> tuple[str, ...]:
         if verdict(chance) != own
     ]
     if not other:
-        return (
-            f"No variant of the study, of {len(variants)}, changes this answer: {probability_range(chances)}.",
-        )
+        return (f"No variant of the study, of {len(variants)}, changes this answer: {probability_range(chances)}.",)
     shown = "; ".join(other[:4]) + (f"; and {len(other) - 4} more" if len(other) > 4 else "")
     return (
         f"The answer does not survive every change: in {len(other)} of {len(variants)} variants it is another one "

@@ -8,7 +8,7 @@ from numpy.typing import ArrayLike
 
 from bigpush_est.equilibrium.adoption_map import ConcaveInverseMap, FloatArray, Index
 from bigpush_est.equilibrium.simple.condition import tail
-from bigpush_est.errors import AssumptionViolated, InvalidValue, ShapeMismatch
+from bigpush_est.errors import AssumptionViolated, InvalidValue, ShapeMismatch, WrongType
 
 type Pin = Literal["steady_state", "from_zero"]
 _NAMES = ("sigma", "theta", "eta", "delta", "log_scale", "kappa", "input_subsidy", "cost_subsidy")
@@ -26,7 +26,14 @@ def _refuse(key: str, values: FloatArray, bad: Any, requirement: str, remedy: st
 
 def broadcast_draws(**values: ArrayLike) -> dict[str, FloatArray]:
     """Broadcast named scalars and (D,) arrays to one length; refuse other shapes and missing values."""
-    arrays = {name: np.asarray(value, dtype=np.float64) for name, value in values.items()}
+    arrays: dict[str, FloatArray] = {}
+    for name, value in values.items():
+        try:
+            arrays[name] = np.asarray(value, dtype=np.float64)
+        except (TypeError, ValueError, OverflowError):
+            raise WrongType(
+                key=name, value=repr(value)[:60], expected="a number or a one-dimensional array", remedy="pass numbers"
+            ) from None
     size = max((array.size for array in arrays.values()), default=1)
     for name, array in arrays.items():
         if array.ndim > 1 or array.size not in (1, size):
@@ -163,7 +170,7 @@ class SimpleEconomy(ConcaveInverseMap):
         ``"steady_state"``: it is a steady state, k = g(λ) − δλ; ``"from_zero"``: it followed a period without
         adopters, k = g(λ).
         """
-        share = np.asarray(adopter_share, dtype=np.float64)
+        share = broadcast_draws(adopter_share=adopter_share)["adopter_share"]
         outside = ~((share > 0) & (share < 1))
         _refuse("adopter_share", share, outside, "strictly between 0 and 1", "pass a share, such as 0.07")
         if pin not in ("steady_state", "from_zero"):
