@@ -13,6 +13,7 @@ import hashlib
 import json
 import math
 import os
+import weakref
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -77,7 +78,7 @@ class RunFolder:
     def __init__(self, path: Path, stamp: str = "") -> None:
         self.path = path
         self.stamp = stamp
-        self._lock: Any = None
+        self._lock: weakref.finalize[..., RunFolder] | None = None
 
     # -- may it be written? ------------------------------------------------------------------------------------------
 
@@ -151,20 +152,23 @@ class RunFolder:
         if fcntl is None or self._lock is not None:
             return
         try:
-            self._lock = (self.path / LOCK).open("w")
-            fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            self._lock = None
+            handle = os.open(self.path / LOCK, os.O_RDWR | os.O_CREAT)
+        except OSError as error:
+            raise UnwritableFolder(path=self.path, reason=str(error)) from None
+        lock = weakref.finalize(self, os.close, handle)
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            lock()
             raise OutputOccupied(
                 path=self.path, holds="a run in progress", remedy="wait for it, or choose another folder"
             ) from None
-        except OSError as error:
-            raise UnwritableFolder(path=self.path, reason=str(error)) from None
+        self._lock = lock
 
     def release(self) -> None:
         """Let go of the folder."""
         if self._lock is not None:
-            self._lock.close()
+            self._lock()
             self._lock = None
 
     def write_manifest(self, name: str, *, finished: bool) -> None:

@@ -191,7 +191,7 @@ def test_no_hits_is_reported_as_a_bound_with_the_condition_and_an_undefined_push
     assert "posterior standard deviations above the posterior mean of δ" in words
     assert "g′(1) = (σ−1)/θ + ((σ−2)/(σ−1)) · b · (1 − η1−σ), with b = 1 − (σ−1)/θ" in words
     assert "(g(1) − g(λ))/(1 − λ)" in words
-    assert "rests on the open economy of Section 5" in words
+    assert "rests on what this posterior does not contain: the open economy of Section 5" in words
     assert "and on its bounded productivity" in words
     assert "The prior does not decide this: under the one other prior that was tried" in words
     assert "the bound alone does not carry the claim" in words
