@@ -195,7 +195,7 @@ def test_no_hits_is_reported_as_a_bound_with_the_condition_and_an_undefined_push
     assert "and on its bounded productivity" in words
     assert "The prior does not decide this: under the one other prior that was tried" in words
     assert "the bound alone does not carry the claim" in words
-    assert "the smallest sufficient push is undefined" in words
+    assert "the smallest sufficient one-period subsidy is undefined" in words
     assert "Illustration, δ = 3.2 in every draw: not evidence" in words
     assert "Diagnostics failed" not in words
     assert "not to be relied on" not in words
