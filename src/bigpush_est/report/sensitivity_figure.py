@@ -9,7 +9,7 @@ from matplotlib.lines import Line2D
 from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, SKY, VERMILION, canvas, grid
 
 #: Rows that one page holds in a readable size.
-PAGE = 54
+PAGE = 44
 #: Probabilities that the axis may be marked at.
 TICKS = (1e-5, 1e-4, 1e-3, 0.01, 0.1, 0.5, 0.9, 0.99, 0.999, 0.9999)
 

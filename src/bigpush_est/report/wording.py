@@ -206,7 +206,7 @@ def _rests_on(results: Results) -> str:
 def _setting(results: Results) -> str:
     """Return what the study holds fixed, in words that begin a sentence."""
     held = [
-        f"{symbol} = {figure(results['main']['quantities'][name]['median'])}"
+        f"{symbol} = {results['main']['quantities'][name]['median']:g}"
         for name, symbol in (("sigma", "σ"), ("pareto_ratio", "θ/(σ−1)"))
         if is_fixed(results, name)
     ]
@@ -362,10 +362,6 @@ def _caveats(results: Results) -> tuple[tuple[str, str], ...]:
         (
             "Evidence left out.",
             "Micro data and the complementarity estimates of Table 1, Panel B, are not used.",
-        ),
-        (
-            "Zero or all hits.",
-            "A bound says what the number of draws can show. It is no allowance for an error of the model.",
         ),
     ]
     return tuple(caveats)
