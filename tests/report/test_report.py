@@ -300,7 +300,7 @@ def test_many_variants_fill_several_figures(tmp_path, monkeypatch):
     variants = [run.results["variants"][0] | {"group": f"group {i // 7}", "label": str(i)} for i in range(120)]
     write_report(run.folder, run.results | {"variants": variants}, lambda *_: None)
     written = Run(run.folder, run.results, (run.folder.path / "index.html").read_text(encoding="utf-8"))
-    assert "part 2 of 3" in sound(written, (*FIGURES, "sensitivity_2", "sensitivity_3"))
+    assert "part 2 of 4" in sound(written, (*FIGURES, "sensitivity_2", "sensitivity_3", "sensitivity_4"))
 
 
 def test_csv_and_json_hold_the_same_values_and_a_second_write_the_same_bytes(tmp_path, monkeypatch):
