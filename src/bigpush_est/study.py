@@ -258,6 +258,8 @@ class Study:
         estimate, error, rule = self._pooled()
         columns = ", ".join(str(column) for column in spillover.columns)
         place = f"Table 1, Panel {spillover.panel}, column{'s' if len(spillover.columns) > 1 else ''} {columns}"
+        if spillover.combine == "joint":
+            rule = f"{rule}; {spillover.within_correlation_source}"
         cells = [self.tables.table1(spillover.panel, column) for column in spillover.columns]
         first_stage = ", ".join("none (OLS)" if cell.kp_f is None else f"{cell.kp_f:g}" for cell in cells)
         rows = [

@@ -7,8 +7,10 @@ from scipy import stats
 from bigpush_est.bayes.sampling import Diagnostics
 from bigpush_est.equilibrium.simple import SimpleEconomy, delta_interval, multiplicity, pinned_delta_interval
 from bigpush_est.equilibrium.steady_states import long_run, steady_states
-from bigpush_est.propagate.outcomes import Scenario, figure3, multiplicity_map, propagate_chunk
+from bigpush_est.propagate.outcomes import Scenario, figure3, multiplicity_map, prior_events, propagate_chunk
 from bigpush_est.propagate.summary import probability, quantity, summarise
+from bigpush_est.stages import prior_draws, scenario_of
+from bigpush_est.study import load_study
 
 ROW = {"rhat": 1.0, "ess_bulk": 800.0, "ess_tail": 700.0, "mcse_mean": 0.0, "mcse_sd": 0.0}
 DIAGNOSTICS = Diagnostics({"delta": ROW}, 0, ())
@@ -116,6 +118,18 @@ def test_figure3_has_three_crossings_only_in_the_illustration():
         assert inner == (crossings if crossings == 1 else crossings - 1)
         assert (found["curve_larger"][2] >= median - 1e-12).all()
         assert np.ptp(found["curve_no_spillover"][2]) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_prior_probability_is_the_priors_tail():
+    """δ ~ half-normal(1) exceeds what a trap needs with probability 2(1 − Φ(needed)), averaged over η."""
+    study = load_study("published", {"sampler.draws": 20_000})
+    draws = prior_draws(study)
+    found = prior_events(draws, scenario_of(study))
+    needed = propagate_chunk({name: values[:4000] for name, values in draws.items()}, scenario())["delta_low"]
+    expected = float(np.mean(2 * stats.norm.sf(needed)))
+    assert found["multiple"].mean() == pytest.approx(expected, abs=5 * np.sqrt(expected / 80_000))
+    wide = prior_events(draws | {"log_eta": np.full(80_000, 500.0)}, scenario_of(study))
+    assert 0.0 < wide["possible"].mean() < 1.0
 
 
 def test_probability_without_hits_is_bounded_not_zero():

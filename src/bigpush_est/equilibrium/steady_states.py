@@ -12,7 +12,7 @@ Completeness
 """
 
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -466,6 +466,3 @@ def long_run(
             anchor, power, since = share.copy(), 2 * power, 0
     residual = np.abs(adoption_map(final) - final)
     return LongRun(share=final, outcome=outcome, cycle_length=length, periods=periods, residual=residual)
-
-
-type Outcome = Literal["steady state", "cycle", "not converged"]
