@@ -44,11 +44,17 @@ share. Remedy: write percentages as fractions.
     file: str
     line: int
     cells: dict[str, str]
+    #: What a refusal advises where nothing more particular is known.
+    remedy: str = "check this row against the paper"
 
-    def refuse(self, column: str, requirement: str, remedy: str = "check this row against the paper") -> InvalidValue:
+    def refuse(self, column: str, requirement: str, remedy: str | None = None) -> InvalidValue:
         """Return the refusal of a cell, for the caller to raise."""
-        key = f"{self.file}, row {self.line}, {column}"
-        return InvalidValue(key=key, value=self.cells[column] or "(empty)", requirement=requirement, remedy=remedy)
+        return InvalidValue(
+            key=f"{self.file}, row {self.line}, {column}",
+            value=self.cells[column] or "(empty)",
+            requirement=requirement,
+            remedy=self.remedy if remedy is None else remedy,
+        )
 
     def text(self, column: str) -> str:
         """Return a cell that must not be empty."""
@@ -123,7 +129,9 @@ share. Remedy: write percentages as fractions.
         return value, low, high
 
 
-def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
+def read_rows(
+    path: Path, columns: Sequence[str], optional: Sequence[str] = (), remedy: str = Row.remedy
+) -> Iterator[Row]:
     """Read the rows of a UTF-8 file whose header has exactly these columns, in any order.
 
     Parameters
@@ -132,6 +140,10 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         The file.
     columns : sequence of str
         The columns that it must have.
+    optional : sequence of str
+        Columns that it may have; where it lacks one, the rows have an empty cell.
+    remedy : str
+        What the rows' refusals advise where nothing more particular is known.
 
     Yields
     ------
@@ -157,7 +169,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
     >>> next(read_rows(data_folder("published") / "table3.csv", columns)).number("value")
     3.59
     """
-    listed = ", ".join(columns)
+    listed = ", ".join([*columns, *(f"{column} (optional)" for column in optional)])
     try:
         content = path.read_bytes().decode("utf-8-sig")  # spreadsheets write a byte-order mark
     except (OSError, UnicodeDecodeError) as error:
@@ -177,7 +189,7 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
         if column not in header:
             raise MissingKey(where=where, key=column, remedy=f"the columns are {listed}")
     for position, column in enumerate(header):
-        if column not in columns or column in header[:position]:
+        if column not in (*columns, *optional) or column in header[:position]:
             raise UnknownKey(where=where, key=column, value=f"column {position + 1}", remedy=f"keep only {listed}")
     for line, cells in body:
         if len(cells) != len(header):
@@ -187,4 +199,5 @@ def read_rows(path: Path, columns: Sequence[str]) -> Iterator[Row]:
                 requirement=f"{len(header)}, as in the header",
                 remedy="check the commas and quotation marks of this row",
             )
-        yield Row(path.name, line, dict(zip(header, (cell.strip() for cell in cells), strict=True)))
+        given = dict(zip(header, (cell.strip() for cell in cells), strict=True))
+        yield Row(path.name, line, dict.fromkeys(optional, "") | given, remedy)
