@@ -1,0 +1,93 @@
+"""From an economy's data and the external parameters to what the calibration and Section 6 take."""
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from bigpush_est.data.economy import EconomyBundle
+from bigpush_est.equilibrium.spatial.calibration import CalibrationProblem
+from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
+from bigpush_est.equilibrium.spatial.inversion import Inversion, Targets
+from bigpush_est.equilibrium.spatial.scenarios import Baseline
+from bigpush_est.equilibrium.spatial.static import static_preconditioner
+
+
+@dataclass(frozen=True, slots=True)
+class ExternalParameters:
+    """Table 2's first block, apart from what the economy's tables hold."""
+
+    sigma: float = 5.0
+    theta: float = 4.24
+    eta: float = 1.25
+    delta: float = 0.68
+
+
+def calibration_problem(
+    bundle: EconomyBundle,
+    external: ExternalParameters | None = None,
+    *,
+    numeraire: str = "commodity",
+    **options: object,
+) -> CalibrationProblem:
+    """Return the calibration problem of an economy: its periods' economies, targets and initial shares."""
+    given = external or ExternalParameters()
+    count, regions = len(bundle.sectors), len(bundle.regions)
+    adopts, trades = bundle.adopts, bundle.foreign_trade
+    freeness, port = bundle.freeness(), bundle.port_freeness().T
+    economies, targets = [], []
+    for t in range(len(bundle.years)):
+        economies.append(
+            SpatialEconomy.of(
+                sigma=given.sigma,
+                theta=given.theta,
+                kappa=1.4,
+                eta=given.eta,
+                delta=given.delta,
+                distortion_elasticity=bundle.distortion_elasticity,
+                distortion_level=np.ones(count),
+                adoption_cost=np.where(adopts, 0.03, np.inf),
+                export_cost=np.where(trades, 0.05, 0.0),
+                preference_share=bundle.preferences[t],
+                labour_share=bundle.labour_share[t],
+                input_share=bundle.input_share[t],
+                firm_mass=bundle.firm_mass.T,
+                labour=bundle.labour / bundle.labour.sum(),
+                freeness=freeness,
+                port_freeness=port,
+                tariff=bundle.tariffs[t],
+                productivity=np.ones((count, regions)),
+                foreign_price=np.where(trades, 1.0, np.inf),
+                foreign_demand=np.where(trades, 0.05, 0.0),
+                subsidy=np.zeros((count, regions)),
+            )
+        )
+        targets.append(
+            Targets(
+                output_share=bundle.gross_output[t].T,
+                export_intensity=np.where(trades, bundle.export_intensity[t], np.nan),
+                import_share=np.where(trades, bundle.import_share[t], np.nan),
+                real_gdp=float(bundle.real_gdp[t]),
+                producer_price=bundle.ppi[t] / bundle.ppi[0],
+            )
+        )
+    return CalibrationProblem(
+        economies=tuple(economies),
+        targets=tuple(targets),
+        initial_share=bundle.adopter_share.T,
+        subsidised=bundle.subsidised.astype(np.float64),
+        numeraire=bundle.sectors.index(numeraire),
+        **options,  # type: ignore[arg-type]
+    )
+
+
+def baseline(bundle: EconomyBundle, problem: CalibrationProblem, inversions: list[Inversion]) -> Baseline:
+    """Return the calibrated economies, ready for Section 6's counterfactuals; preconditioners are the first draw's."""
+    found = Baseline(
+        economies=tuple(one.economy for one in inversions),
+        equilibria=tuple(one.equilibrium for one in inversions),
+        initial_share=problem.initial_share,
+        heavy=problem.adopting_sector,
+        freeness_without_highway=bundle.freeness(expressway=False),
+    )
+    matrices = [static_preconditioner(one) for one in found.equilibria]
+    return replace(found, preconditioners=(*matrices, matrices[-1]))
