@@ -1,4 +1,4 @@
-"""The command line: ``bigpush-est run | validate | show | init``.  No logic, only words in and words out.
+"""The command line: ``bigpush-est run | validate | show | init | theory``.  No logic, only words in and words out.
 
 Exit codes: 0 done, 2 bad input, 3 diagnostics failed, 130 interrupted, 1 an error that is ours.
 """
@@ -21,6 +21,8 @@ from bigpush_est.errors import BigPushError, InvalidValue, OutputOccupied, Unrea
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from bigpush_est.report.tables import Table
 
 app = typer.Typer(
     name="bigpush-est",
@@ -150,6 +152,10 @@ def show(
     results = stored.read_json("results.json")
     if as_json:
         _print_json(results)
+    elif results.get("kind") == "theory":
+        from bigpush_est.report.theory_tables import theory_tables
+
+        _print_tables(list(theory_tables(results).values()))
     else:
         _show(results, folder)
 
@@ -181,6 +187,53 @@ def init(
         raise UnreadableFile(path=target, reason=str(error), remedy="choose a folder you may write to") from None
     load_study(target)
     typer.echo(f"Wrote {target}. Edit it, then: bigpush-est run {shlex.quote(str(target))}")
+
+
+@app.command()
+def theory(
+    model: Annotated[str | None, typer.Argument(help="One of the lecture's models; left out, they are listed.")] = None,
+    settings: Annotated[
+        list[str] | None, typer.Option("--set", metavar="PARAMETER=VALUE", help="Hold a parameter at a value.")
+    ] = None,
+    priors: Annotated[
+        list[str] | None,
+        typer.Option("--prior", metavar="PARAMETER=FAMILY(...)", help="Put a prior on a parameter and draw from it."),
+    ] = None,
+    draws: Annotated[int | None, typer.Option(min=100, help="Draws from the priors; 10,000 if left out.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**32 - 1, help="Seed of the draws.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for figures (SVG, PNG) and tables (CSV).")] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace whatever run the folder holds.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """List, solve and draw the lecture's models: the big push and its cases, Kremer's O-ring."""
+    from bigpush_est.errors import DiagnosticsFailed
+    from bigpush_est.report.theory_tables import catalogue_table, theory_tables
+    from bigpush_est.theory import DRAWS, SEED, catalogue, perform_theory, theory_job
+
+    if model is None:
+        rows = catalogue()
+        if as_json:
+            _print_json(rows)
+        elif not quiet:
+            _print_tables([catalogue_table(rows)])
+        return
+    job = theory_job(
+        model, settings or (), priors or (), DRAWS if draws is None else draws, SEED if seed is None else seed
+    )
+    with _progress(quiet or as_json) as told:
+        done = perform_theory(job, out, overwrite=overwrite, told=told)
+    if as_json:
+        _print_json(done.results)
+    elif not quiet:
+        _print_tables(list(theory_tables(done.results).values()))
+        if out is not None:
+            typer.echo(f"Figures and tables: {out}")
+    if done.results["failures"]:
+        raise DiagnosticsFailed(
+            failures="; ".join(done.results["failures"]),
+            remedy="move the parameters off the tangency, or narrow priors",
+        )
 
 
 # -- words out -------------------------------------------------------------------------------------------------------
@@ -230,6 +283,26 @@ def _show(results: dict[str, Any], folder: Path) -> None:
         f"Solver: {solver['unconverged']} of {solver['draws']} draws did not converge, "
         f"largest residual {solver['largest_residual']:.1e}."
     )
+
+
+def _print_tables(tables: "list[Table]") -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.markup import escape
+    from rich.table import Table as Printed
+
+    console = Console(highlight=False)
+    for table in tables:
+        printed = Printed(
+            title=escape(table.caption), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left"
+        )
+        printed.caption = escape(table.note) or None
+        for column in table.columns:
+            printed.add_column(escape(column.label), justify="right" if column.number else "left", overflow="fold")
+        for _, rows in table.blocks():
+            for _, cells in rows:
+                printed.add_row(*(escape(cell) for cell in cells))
+        console.print(printed)
 
 
 EVENTS = {

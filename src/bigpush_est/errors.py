@@ -117,3 +117,7 @@ class Interrupted(BigPushError):
     """Interrupted during '{stage}'. What was finished is kept in {path}. Remedy: finish it with --resume."""
 
     exit_code = 130
+
+
+class TheoryInterrupted(Interrupted):
+    """Interrupted during '{stage}'. Remedy: give the same command again."""

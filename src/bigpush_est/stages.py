@@ -448,10 +448,7 @@ def prior_draws(study: Study) -> dict[str, Any]:
 
     size = study.spec.sampler.chains * study.spec.sampler.draws
     rng = np.random.default_rng(derived_seed(study.spec.seed, "prior"))
-    return {
-        prior.parameter: np.full(size, prior.numbers[0]) if prior.fixed else prior.frozen().rvs(size, random_state=rng)
-        for prior in study.inputs().priors
-    }
+    return {prior.parameter: prior.draw(size, rng) for prior in study.inputs().priors}
 
 
 def weak_instrument_rows(study: Study) -> list[dict[str, Any]]:

@@ -1,8 +1,10 @@
 """Priors as data: a family and its numbers, checked before any work, usable by PyMC and by SciPy alike.
 
-The SciPy form draws the prior in figures and serves as the independent check of the PyMC form.
+The SciPy form draws the prior in figures and serves as the independent check of the PyMC form.  Priors of other
+parameters than the published-evidence model's bring their own support with them.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Any
 
@@ -29,17 +31,24 @@ LARGEST = 1e6
 
 @dataclass(frozen=True, slots=True)
 class Support:
-    """Where a parameter may lie: an open interval."""
+    """Where a parameter may lie: an interval that a value held fixed may also touch where an end is included."""
 
     low: float
     high: float
     meaning: str
+    low_included: bool = False
+    high_included: bool = False
+
+    def holds(self, value: float) -> bool:
+        """Whether a value lies in it."""
+        touches = (self.low_included and value == self.low) or (self.high_included and value == self.high)
+        return self.low < value < self.high or touches
 
 
 #: Parameters of the published-evidence model; log η and δ are what the exponents multiply.
 PARAMETERS: dict[str, Support] = {
     "log_eta": Support(0.0, np.inf, "log η, the direct productivity gain"),
-    "delta": Support(0.0, np.inf, "δ, the spillover semi-elasticity"),
+    "delta": Support(0.0, np.inf, "δ, the spillover semi-elasticity", low_included=True),
     "subsidy": Support(0.0, 1.0, "s̄, the share of adopters' input costs that was paid"),
     "sigma": Support(2.0, np.inf, "σ, the elasticity of substitution"),
     "pareto_ratio": Support(1.0, np.inf, "θ/(σ−1), the Pareto tail of undistorted sales"),
@@ -60,10 +69,20 @@ class Prior:
     parameter: str
     family: str
     numbers: tuple[float, ...]
+    within: Support | None = None
 
     @classmethod
-    def parse(cls, parameter: str, table: dict[str, Any], where: str = "priors") -> "Prior":
+    def parse(
+        cls, parameter: str, table: dict[str, Any], where: str = "priors", within: Support | None = None
+    ) -> "Prior":
         """Check a table such as ``{family = "half_normal", scale = 1.0}`` and return the prior.
+
+        Parameters
+        ----------
+        parameter, table, where
+            What it is a prior of, the table, and where that stands.
+        within
+            The parameter's support, if it is none of ``PARAMETERS``.
 
         Raises
         ------
@@ -71,7 +90,7 @@ class Prior:
             For an unknown family, missing or surplus numbers, or a prior with no mass on the parameter's support.
         """
         place = f"{where}.{parameter}"
-        if parameter not in PARAMETERS:
+        if within is None and parameter not in PARAMETERS:
             raise UnknownKey(where=where, key=parameter, value=table, remedy=f"choose from {', '.join(PARAMETERS)}")
         if not isinstance(table, dict):
             raise WrongType(
@@ -104,14 +123,14 @@ class Prior:
                     remedy="write a number",
                 )
             numbers.append(float(value))
-        prior = cls(parameter, family, tuple(numbers))
+        prior = cls(parameter, family, tuple(numbers), within)
         prior._check(place)
         return prior
 
     @property
     def support(self) -> Support:
         """The parameter's support."""
-        return PARAMETERS[self.parameter]
+        return PARAMETERS[self.parameter] if self.within is None else self.within
 
     @property
     def fixed(self) -> bool:
@@ -122,6 +141,52 @@ class Prior:
     def named(self) -> dict[str, float]:
         """The numbers under their names."""
         return dict(zip(FAMILIES[self.family], self.numbers, strict=True))
+
+    @classmethod
+    def read(cls, parameter: str, text: str, where: str = "priors", within: Support | None = None) -> "Prior":
+        """Read what ``describe`` writes, such as ``half_normal(scale=1)``; names of numbers may be left out.
+
+        Raises
+        ------
+        InputError
+            As ``parse``, and for text of another form.
+
+        Examples
+        --------
+        >>> Prior.read("delta", "gamma(2, scale=0.4)").describe()
+        'gamma(shape=2, scale=0.4)'
+        """
+        place = f"{where}.{parameter}"
+        shape = re.fullmatch(r"\s*(\w+)\s*\((.*)\)\s*", text, re.DOTALL)
+        if shape is None:
+            raise InvalidValue(
+                key=place,
+                value=text,
+                requirement="a family with its numbers in brackets",
+                remedy=f"write it like uniform(low=0, high=1); families are {', '.join(FAMILIES)}",
+            )
+        family, inside = shape[1], shape[2].strip()
+        table: dict[str, Any] = {"family": family}
+        names = FAMILIES.get(family, ())
+        for position, piece in enumerate(inside.split(",") if inside else []):
+            name, equals, number = (part.strip() for part in piece.rpartition("="))
+            if not equals:
+                name = names[position] if position < len(names) else f"number {position + 1}"
+            if name in table:
+                raise InvalidValue(
+                    key=place, value=text, requirement=f"given {name} once", remedy="leave one of the two out"
+                )
+            try:
+                table[name] = float(number)
+            except ValueError:
+                raise WrongType(
+                    key=f"{place}.{name}", value=repr(number), expected="a number", remedy="write a number"
+                ) from None
+        return cls.parse(parameter, table, where, within)
+
+    def draw(self, size: int, rng: np.random.Generator) -> Any:
+        """Return independent draws, shape (size,)."""
+        return np.full(size, self.numbers[0]) if self.fixed else self.frozen().rvs(size, random_state=rng)
 
     def describe(self) -> str:
         """Return the prior in words, such as ``half_normal(scale=1)``."""
@@ -135,7 +200,7 @@ class Prior:
                     key=f"{place}.{name}",
                     value=f"{value:g}",
                     requirement="a finite number" if free else f"at least {1.0 / LARGEST:g}",
-                    remedy="correct it in the study file",
+                    remedy="correct the number",
                 )
         low, high = self.support.low, self.support.high
         named = self.named
@@ -146,7 +211,7 @@ class Prior:
                 requirement=f"increasing and within ({low:g}, {high:g})",
                 remedy=f"{self.support.meaning} lies there",
             )
-        if self.fixed and not (low < named["value"] < high or (self.parameter == "delta" and named["value"] == 0)):
+        if self.fixed and not self.support.holds(named["value"]):
             raise InvalidValue(
                 key=f"{place}.value",
                 value=f"{named['value']:g}",

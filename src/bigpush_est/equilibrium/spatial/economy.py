@@ -23,7 +23,11 @@ SHAPES: dict[str, str] = {
 #: Shares have to add up to 1 within this.
 _SUM_TOLERANCE = 1e-8
 #: Stands for a field that takes its default from others.
-_UNSET = np.full((), np.nan)
+_UNSET: FloatArray = np.full((), np.nan)
+
+
+def _unset() -> FloatArray:
+    return _UNSET
 
 
 def _array(key: str, value: ArrayLike) -> FloatArray:
@@ -111,9 +115,9 @@ class SpatialEconomy:
     foreign_price: FloatArray
     foreign_demand: FloatArray
     subsidy: FloatArray
-    adoption_labour_share: FloatArray = _UNSET
-    adoption_input_share: FloatArray = _UNSET
-    general_subsidy: FloatArray = _UNSET
+    adoption_labour_share: FloatArray = field(default_factory=_unset)
+    adoption_input_share: FloatArray = field(default_factory=_unset)
+    general_subsidy: FloatArray = field(default_factory=_unset)
     n_draws: int = field(init=False, default=1)
 
     def __post_init__(self) -> None:
