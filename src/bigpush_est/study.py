@@ -134,26 +134,12 @@ class Study:
         InputError
             If a path or value is not valid; the message names the variant.
         """
-        raw = copy.deepcopy(self.raw)
-        raw.pop("variants", None)
-        for path, value in changes.items():
-            table = raw
-            *parents, last = path.split(".")
-            for parent in parents:
-                table = table.setdefault(parent, {})
-                if not isinstance(table, dict):
-                    raise UnknownKey(
-                        where=f"{self.where}, variant '{label}'",
-                        key=path,
-                        value=value,
-                        remedy="give the dotted path of a key, such as mapping.exponent",
-                    )
-            table[last] = value
-        return Study(raw, f"{self.where}, variant '{label}'", self.tables)
+        where = f"{self.where}, variant '{label}'"
+        return Study(changed_tables(self.raw, changes, where), where, self.tables)
 
     def fingerprint(self) -> str:
         """Return a hash of all that decides the results: the study, the published tables, the code, its packages."""
-        content = {"study": self.raw, "tables": repr(self.tables), "code": _source_hash(), "versions": versions()}
+        content = {"study": self.raw, "tables": repr(self.tables), "code": source_hash(), "versions": versions()}
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     # -- reading the published tables ---------------------------------------------------------------------------------
@@ -414,8 +400,28 @@ class Study:
         return rows
 
 
+def changed_tables(raw: dict[str, Any], changes: dict[str, Any], where: str) -> dict[str, Any]:
+    """Return a study's tables with some keys, given as dotted paths, set to other values; without its variants."""
+    changed = copy.deepcopy(raw)
+    changed.pop("variants", None)
+    for path, value in changes.items():
+        table = changed
+        *parents, last = path.split(".")
+        for parent in parents:
+            table = table.setdefault(parent, {})
+            if not isinstance(table, dict):
+                raise UnknownKey(
+                    where=where,
+                    key=path,
+                    value=value,
+                    remedy="give the dotted path of a key, such as mapping.exponent",
+                )
+        table[last] = value
+    return changed
+
+
 @cache
-def _source_hash() -> str:
+def source_hash() -> str:
     """Hash of the package's own code, so that a resumed run never mixes two states of it."""
     digest = hashlib.sha256()
     root = Path(__file__).parent
@@ -424,8 +430,8 @@ def _source_hash() -> str:
     return digest.hexdigest()
 
 
-def load_study(path: str | Path, overrides: dict[str, Any] | None = None) -> Study:
-    """Read and check a study.
+def read_study(path: str | Path, overrides: dict[str, Any] | None = None) -> tuple[dict[str, Any], str]:
+    """Read a study file; return its tables and its name for messages.  Its model says who checks it.
 
     Parameters
     ----------
@@ -466,4 +472,9 @@ def load_study(path: str | Path, overrides: dict[str, Any] | None = None) -> Stu
             for parent in parents:
                 table = table.setdefault(parent, {})
             table[last] = value
-    return Study(raw, str(file))
+    return raw, str(file)
+
+
+def load_study(path: str | Path, overrides: dict[str, Any] | None = None) -> Study:
+    """Read and check a study of Section 4's economy: ``read_study`` and ``Study`` together."""
+    return Study(*read_study(path, overrides))

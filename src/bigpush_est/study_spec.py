@@ -142,10 +142,17 @@ class StudySpec(_Section):
 
 
 def parse_spec(raw: dict[str, Any], where: str) -> StudySpec:
+    """Check the tables of a study file of Section 4's economy and return them; see ``parse_tables``."""
+    return parse_tables(StudySpec, raw, where)
+
+
+def parse_tables[T: BaseModel](shape: type[T], raw: dict[str, Any], where: str) -> T:
     """Check the tables of a study file and return them.
 
     Parameters
     ----------
+    shape
+        The tables that it may have.
     raw
         The file as TOML gives it.
     where
@@ -157,7 +164,7 @@ def parse_spec(raw: dict[str, Any], where: str) -> StudySpec:
         ``UnknownKey``, ``MissingKey``, ``WrongType`` or ``InvalidValue``.
     """
     try:
-        return StudySpec.model_validate(raw)
+        return shape.model_validate(raw)
     except ValidationError as error:
         # a misspelt key shows as unknown and as missing: the first says more
         problems = error.errors(include_url=False)
@@ -169,7 +176,7 @@ def parse_spec(raw: dict[str, Any], where: str) -> StudySpec:
             parent, _, last = key.rpartition(".")
             place = f"{where}, {parent}" if parent else where
             raise UnknownKey(
-                where=place, key=last, value=shown, remedy=f"remove it, or choose from {_known(parent)}"
+                where=place, key=last, value=shown, remedy=f"remove it, or choose from {_known(shape, parent)}"
             ) from None
         if kind == "missing":
             parent, _, last = key.rpartition(".")
@@ -191,9 +198,9 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _known(parent: str) -> str:
+def _known(shape: type[BaseModel], parent: str) -> str:
     """Keys that a table of the file may have."""
-    model: Any = StudySpec
+    model: Any = shape
     for part in parent.split("."):
         if not part or part.isdigit():
             continue

@@ -11,7 +11,7 @@ share of regions with adoption is a step function of κ (regions enter one by on
 and the exact count is reported beside it.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +24,7 @@ from bigpush_est.equilibrium.spatial.acceleration import newton_preconditioner
 from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
 from bigpush_est.equilibrium.spatial.inversion import Inversion, InversionSystem, Targets, invert
 from bigpush_est.equilibrium.spatial.outcomes import Outcomes, measure
+from bigpush_est.errors import InvalidValue
 
 #: The parameters of the internal calibration, Table 2's second block.
 PARAMETERS = ("adoption_cost", "export_cost_light", "export_cost_heavy", "subsidy_rate", "kappa", "tau_bar")
@@ -205,6 +206,8 @@ class Calibration:
     message: str
 
 
+#: Step of central differences, in logs.
+_STEP = 1e-5
 #: Residual of a trial at which an inversion failed: so large that the search turns back.
 _FAILED = 10.0
 
@@ -215,44 +218,83 @@ def calibrate(
     start: FloatArray,
     *,
     weight: FloatArray | None = None,
+    fixed: Mapping[str, float] | None = None,
     tolerance: float = 1e-10,
     max_evaluations: int = 100,
 ) -> Calibration:
-    """Minimise eq. (5.1) from one starting point (6,); ``target`` are the seven data moments."""
+    """Minimise eq. (5.1) from one starting point.
+
+    Parameters
+    ----------
+    problem
+        What is given.
+    target
+        The seven data moments, in the order of ``moments``; all positive.
+    start
+        The six parameters to start from, in the order of ``PARAMETERS``.
+    weight
+        Of each squared relative deviation; equal ones by default, as in the paper.
+    fixed
+        Parameters that are held at a value instead of being calibrated.
+    tolerance, max_evaluations
+        Of the trust-region least squares.
+
+    Raises
+    ------
+    InvalidValue
+        For targets or starts that are not positive, an unknown name in ``fixed``, or a start that cannot be inverted.
+    """
     evaluator = Evaluator(problem)
     target = np.asarray(target, dtype=np.float64)
+    begin = np.array(start, dtype=np.float64)
+    held = dict(fixed or {})
+    for name, value in held.items():
+        if name not in PARAMETERS:
+            raise InvalidValue(key="fixed", value=name, requirement="a parameter", remedy=", ".join(PARAMETERS))
+        begin[PARAMETERS.index(name)] = value
+    _check_start(target, begin)
     scale = np.ones_like(target) if weight is None else np.sqrt(np.asarray(weight, dtype=np.float64))
+    free = [k for k, name in enumerate(PARAMETERS) if name not in held]
+    base = _to_free(begin)
     count = 0
 
-    def residuals(free: FloatArray) -> FloatArray:
+    def whole(searched: FloatArray) -> FloatArray:
+        values = np.broadcast_to(base, (*searched.shape[:-1], base.size)).copy()
+        values[..., free] = searched
+        return _from_free(values)
+
+    def residuals(searched: FloatArray) -> FloatArray:
         nonlocal count
         count += 1
-        model, good, _ = evaluator.moments(_from_free(free[None]))
+        model, good, _ = evaluator.moments(whole(searched[None]))
         return np.where(good[0], scale * (model[0] / target - 1.0), _FAILED)
 
-    def jacobian(free: FloatArray) -> FloatArray:
+    def jacobian(searched: FloatArray) -> FloatArray:
         nonlocal count
         count += 1
-        step = 1e-5
-        moved = np.concatenate([free + step * np.eye(free.size), free - step * np.eye(free.size)])
-        model, _, _ = evaluator.moments(_from_free(moved))
-        return scale[:, None] * ((model[: free.size] - model[free.size :]).T / (2.0 * step) / target[:, None])
+        step = _STEP * np.eye(searched.size)
+        model, _, _ = evaluator.moments(whole(np.concatenate([searched + step, searched - step])))
+        slope = (model[: searched.size] - model[searched.size :]).T / (2.0 * _STEP)
+        return (scale / target)[:, None] * slope
 
+    if residuals(base[free])[0] == _FAILED:
+        raise InvalidValue(
+            key="start",
+            value=np.array2string(begin, precision=3),
+            requirement="a point at which fundamentals can be inverted",
+            remedy="start from a higher adoption cost or another kappa",
+        )
     found = least_squares(
         residuals,
-        _to_free(np.asarray(start)),
+        base[free],
         jac=jacobian,
-        method="trf",
-        x_scale=1.0,
         xtol=tolerance,
         ftol=tolerance,
         gtol=tolerance,
         max_nfev=max_evaluations,
     )
-    parameters = _from_free(found.x[None])
+    parameters = whole(found.x[None])
     model, good, inversions = evaluator.moments(parameters)
-    elasticity = jacobian(found.x) * (target / scale)[:, None] / model[0][:, None]
-    elasticity *= (_to_free(parameters[0] * (1.0 + 1e-6)) - found.x) / 1e-6
     return Calibration(
         problem,
         parameters[0],
@@ -260,9 +302,69 @@ def calibrate(
         moments(problem, inversions, smooth=False)[0],
         target,
         float(2.0 * found.cost),
-        elasticity,
+        _elasticities(evaluator, parameters[0], model[0]),
         inversions,
         bool(found.success and good[0]),
         count,
         str(found.message),
     )
+
+
+def _check_start(target: FloatArray, begin: FloatArray) -> None:
+    bad = ~(np.isfinite(target) & (target > 0.0))
+    if bad.any():
+        raise InvalidValue(
+            key=f"target[{int(np.argmax(bad))}]",
+            value=f"{target[bad][0]:g}",
+            requirement="above 0: deviations are relative",
+            remedy="give each moment a positive value",
+        )
+    with np.errstate(divide="ignore", invalid="ignore"):
+        bad = ~np.isfinite(_to_free(begin))
+    if bad.any():
+        name = PARAMETERS[int(np.argmax(bad))]
+        raise InvalidValue(
+            key=name,
+            value=f"{begin[bad][0]:g}",
+            requirement="positive, kappa above 1 and the subsidy rate below 1",
+            remedy="start inside the range",
+        )
+
+
+def _elasticities(evaluator: Evaluator, parameters: FloatArray, model: FloatArray) -> FloatArray:
+    """∂ log moment / ∂ log parameter, (7, 6)."""  # noqa: D401
+    moved = parameters * np.exp(_STEP * np.concatenate([np.eye(6), -np.eye(6)]))
+    values, _, _ = evaluator.moments(moved)
+    slope: FloatArray = (values[:6] - values[6:]).T / (2.0 * _STEP) / model[:, None]
+    return slope
+
+
+def identification(
+    calibration: Calibration, span: float = 0.2, points: int = 11
+) -> tuple[FloatArray, FloatArray, FloatArray]:
+    """Move each parameter about its estimate and follow every moment: what identifies what.
+
+    Returns
+    -------
+    factors
+        By which the parameter is multiplied (κ − 1 in κ's place), (points,).
+    values
+        Moments, (6, points, 7); NaN where an inversion failed.
+    exact
+        The same with the regions with adoption counted instead of smoothed.
+    """
+    factors = np.linspace(1.0 - span, 1.0 + span, points)
+    trials = np.broadcast_to(calibration.parameters, (6, points, 6)).copy()
+    for k, name in enumerate(PARAMETERS):
+        if name == "kappa":
+            trials[k, :, k] = 1.0 + factors * (calibration.parameters[k] - 1.0)
+        else:
+            trials[k, :, k] = factors * calibration.parameters[k]
+    # τ̄ above 1 and the like are refused by the economy itself; the level is a share kept at z = 1, not a bound
+    evaluator = Evaluator(calibration.problem)
+    evaluator.moments(calibration.parameters[None])
+    model, good, found = evaluator.moments(trials.reshape(-1, 6))
+    model[~good] = np.nan
+    exact = moments(calibration.problem, found, smooth=False)
+    exact[~good] = np.nan
+    return factors, model.reshape(6, points, 7), exact.reshape(6, points, 7)

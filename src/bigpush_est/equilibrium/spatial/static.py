@@ -114,13 +114,13 @@ def solve_static(
     >>> import numpy as np
     >>> economy = SpatialEconomy.of(
     ...     sigma=5.0, theta=4.24, kappa=1.4, eta=1.25, delta=0.68, distortion_elasticity=[0.0], distortion_level=[1.0],
-    ...     adoption_cost=[0.05], export_cost=[0.0], preference_share=[1.0], labour_share=[0.5], input_share=[[0.5]],
+    ...     adoption_cost=[0.3], export_cost=[0.0], preference_share=[1.0], labour_share=[0.5], input_share=[[0.5]],
     ...     firm_mass=[[0.5, 0.5]], labour=[0.6, 0.4], freeness=[[[1.0, 0.4], [0.4, 1.0]]], port_freeness=[[0.0, 0.0]],
     ...     tariff=[0.0], productivity=[[1.0, 1.0]], foreign_price=[float("inf")], foreign_demand=[0.0],
     ...     subsidy=[[0.0, 0.0]])
     >>> solution = solve_static(economy, np.zeros((1, 2)))
     >>> bool(solution.converged[0]), solution.adopter_share.round(3).tolist()
-    (True, [[[0.0, 0.0]]])
+    (True, [[[0.605, 0.386]]])
     """
     lagged_share = _checked_share(economy, lagged_share)
     count, size = economy.n_draws, (1 + 2 * economy.n_sectors) * economy.n_regions

@@ -1,0 +1,250 @@
+"""A study of the quantitative model: reads a TOML file and the economy that it names; checks both before any work."""
+
+import hashlib
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bigpush_est.bayes.evidence import Source
+from bigpush_est.data.economy import EconomyBundle
+from bigpush_est.data.economy_bundle import economy_fingerprint, load_economy_bundle
+from bigpush_est.data.locate import data_folder
+from bigpush_est.data.published import PublishedTables, load_published
+from bigpush_est.equilibrium.adoption_map import FloatArray
+from bigpush_est.equilibrium.spatial.calibration import PARAMETERS, CalibrationProblem
+from bigpush_est.errors import InvalidValue, MissingKey, UnknownKey
+from bigpush_est.quantitative.problem import ExternalParameters, calibration_problem
+from bigpush_est.quantitative.spec import QuantitativeSpec
+from bigpush_est.study import changed_tables, read_study, source_hash
+from bigpush_est.study_spec import parse_tables
+
+#: Where the search for Table 2's internal block starts, unless a study says otherwise.
+DEFAULT_START = {
+    "adoption_cost": 0.02,
+    "export_cost_light": 0.25,
+    "export_cost_heavy": 0.03,
+    "subsidy_rate": 0.06,
+    "kappa": 1.7,
+    "tau_bar": 0.88,
+}
+_VARIED = ("economy", "parameters", "calibration")
+
+
+class QuantitativeStudy:
+    """A checked study and the economy that it reads."""
+
+    def __init__(
+        self,
+        raw: dict[str, Any],
+        where: str,
+        bundle: EconomyBundle | None = None,
+        tables: PublishedTables | None = None,
+    ) -> None:
+        self.raw, self.where = raw, where
+        self.spec = parse_tables(QuantitativeSpec, raw, where)
+        self.tables = load_published() if tables is None else tables
+        self.bundle = self._read_economy() if bundle is None else bundle
+        self._check()
+
+    def _read_economy(self) -> EconomyBundle:
+        folder = Path(self.spec.economy.folder)
+        beside = Path(self.where.split(", variant ")[0]).parent / folder
+        if not folder.is_absolute():
+            folder = beside if beside.is_dir() else data_folder(self.spec.economy.folder)
+        return load_economy_bundle(folder)
+
+    def _check(self) -> None:
+        spec, bundle = self.spec, self.bundle
+        if spec.economy.numeraire not in bundle.sectors:
+            raise InvalidValue(
+                key=f"{self.where}: economy.numeraire",
+                value=spec.economy.numeraire,
+                requirement="a sector of the economy",
+                remedy=f"choose from {', '.join(bundle.sectors)}",
+            )
+        year = spec.calibration.region_share_year
+        if year is not None and year not in bundle.years:
+            raise InvalidValue(
+                key=f"{self.where}: calibration.region_share_year",
+                value=year,
+                requirement="a year of the economy",
+                remedy=f"choose from {', '.join(map(str, bundle.years))}, or leave it out for their mean",
+            )
+        for table in ("start", "fixed"):
+            for name in getattr(spec.calibration, table):
+                if name not in PARAMETERS:
+                    raise UnknownKey(
+                        where=f"{self.where}, calibration.{table}",
+                        key=name,
+                        value=getattr(spec.calibration, table)[name],
+                        remedy=f"choose from {', '.join(PARAMETERS)}",
+                    )
+        self.external()
+        self.target()
+
+    # -- what the model takes -----------------------------------------------------------------------------------------
+
+    @property
+    def tail_index(self) -> float:
+        """θ/(σ(1+ξ)−1) as published: what ξ is inferred from."""
+        given = self.spec.parameters.tail_index
+        value = self.tables.value
+        published = value("theta") / (value("sigma") * (1.0 + value("xi_heavy")) - 1.0)
+        return published if given is None else given
+
+    def distortion_elasticity(self) -> float:
+        """ξ of the heavy sector, from the tail of sales; −0.30 at the paper's σ, θ and kept sales."""
+        given = self.spec.parameters
+        theta = given.pareto_ratio * (given.sigma - 1.0)
+        if given.exponent == "gross_published_xi":
+            return self.tables.value("xi_heavy")
+        if given.exponent == "gross_reinferred_xi":
+            return theta / self.tail_index / (given.sigma - 1.0) - 1.0
+        return (1.0 + theta / self.tail_index) / given.sigma - 1.0
+
+    def external(self) -> ExternalParameters:
+        """Return σ, θ, η and δ: the estimates over the exponent e, unless the study gives η and δ."""
+        given, xi = self.spec.parameters, self.distortion_elasticity()
+        exponent = {
+            "undistorted": given.sigma - 1.0,
+            "kept": given.sigma * (1.0 + xi) - 1.0,
+            "gross_published_xi": (given.sigma - 1.0) * (1.0 + xi),
+            "gross_reinferred_xi": (given.sigma - 1.0) * (1.0 + xi),
+        }[given.exponent]
+        if exponent <= 0.0:
+            raise InvalidValue(
+                key=f"{self.where}: parameters.sigma",
+                value=given.sigma,
+                requirement="such that the exponent of the mapping is positive",
+                remedy="raise sigma or the tail index",
+            )
+        return ExternalParameters(
+            sigma=given.sigma,
+            theta=given.pareto_ratio * (given.sigma - 1.0),
+            eta=float(np.exp(given.direct_effect / exponent)) if given.eta is None else given.eta,
+            delta=given.spillover / exponent if given.delta is None else given.delta,
+        )
+
+    def economy(self) -> EconomyBundle:
+        """Return the economy with the study's ξ and trade elasticities."""
+        elasticity = np.where(self.bundle.adopts, self.distortion_elasticity(), self.bundle.distortion_elasticity)
+        return replace(
+            self.bundle,
+            distortion_elasticity=elasticity,
+            distance_elasticity=self.bundle.distance_elasticity * self.spec.parameters.trade_elasticity,
+        )
+
+    def problem(self) -> CalibrationProblem:
+        """Return the calibration problem."""
+        year = self.spec.calibration.region_share_year
+        return calibration_problem(
+            self.economy(),
+            self.external(),
+            numeraire=self.spec.economy.numeraire,
+            region_share_period=None if year is None else self.bundle.years.index(year),
+            bandwidth=self.spec.calibration.bandwidth,
+        )
+
+    def moment_names(self) -> list[str]:
+        """Names of the seven moments in their order."""
+        shares = [f"adopter_share_{year}" for year in self.bundle.years]
+        rest = ["share_of_regions_with_adoption", "exporter_share_light", "exporter_share_heavy"]
+        return [*shares, *rest, f"tax_rate_{self.bundle.years[0]}"]
+
+    def target(self) -> FloatArray:
+        """Return the seven moments that the calibration aims at: the economy's own, or Table 2's model column."""
+        if self.spec.calibration.target == "model":
+            return np.array([self.tables.value(f"{name}_model") for name in self.moment_names()])
+        own = {moment.name: moment.value for moment in self.bundle.moments}
+        for name in self.moment_names():
+            if name not in own:
+                raise MissingKey(
+                    where=f"{self.where}: the economy's moments.csv", key=name, remedy="give the moment a value"
+                )
+        return np.array([own[name] for name in self.moment_names()])
+
+    def starts(self) -> list[FloatArray]:
+        """Return where the searches start: the study's point, then seeded ones around it."""
+        values = DEFAULT_START | self.spec.calibration.start | self.spec.calibration.fixed
+        first = np.array([values[name] for name in PARAMETERS])
+        rng = np.random.default_rng([self.spec.seed, 1])
+        found = [first]
+        for _ in range(self.spec.calibration.restarts):
+            moved = first.copy()
+            moved[:4] *= np.exp(rng.uniform(-0.5, 0.5, 4))
+            moved[4] = 1.0 + (first[4] - 1.0) * np.exp(rng.uniform(-0.5, 0.5))
+            found.append(moved)
+        return found
+
+    # -- variants, sources, identity ---------------------------------------------------------------------------------
+
+    def variants(self) -> list[tuple[str, str, "QuantitativeStudy"]]:
+        """Return group, label and study of each variant."""
+        found, seen = [], set()
+        for variant in self.spec.variants:
+            where = f"{self.where}, variant '{variant.group}: {variant.label}'"
+            if (variant.group, variant.label) in seen:
+                raise InvalidValue(
+                    key=where, value=variant.label, requirement="unlike every other", remedy="give it another label"
+                )
+            seen.add((variant.group, variant.label))
+            for path, value in variant.set.items():
+                if path.split(".")[0] not in _VARIED:
+                    raise UnknownKey(
+                        where=where, key=path, value=value, remedy=f"a variant changes {', '.join(_VARIED)}"
+                    )
+            raw = changed_tables(self.raw, variant.set, where)
+            same = raw["economy"] == self.raw["economy"]
+            found.append(
+                (
+                    variant.group,
+                    variant.label,
+                    QuantitativeStudy(raw, where, self.bundle if same else None, self.tables),
+                )
+            )
+        return found
+
+    def sources(self) -> list[Source]:
+        """Every input with value, label and place: the report's table of inputs."""
+        given, external = self.spec.parameters, self.external()
+        mapped = f"mapped with exponent '{given.exponent}'"
+        rows = [
+            Source("η", f"{external.eta:.4g}", "factor of productivity", *_mapping(given.eta, mapped, "Table 2")),
+            Source("δ", f"{external.delta:.4g}", "log points per unit", *_mapping(given.delta, mapped, "Table 2")),
+            Source("σ", f"{given.sigma:g}", "elasticity", "published", "Table 2; Peters (2022)"),
+            Source("θ", f"{external.theta:g}", "shape", "published", "Section 5.2: 1.06 (σ − 1)"),
+            Source("ξ, heavy", f"{self.distortion_elasticity():.3f}", "elasticity", "derived", "tail of sales"),
+        ]
+        for table, provenance in self.bundle.provenance.items():
+            label = {"published": "published", "real": "user"}.get(provenance.label, "assumed")
+            rows.append(Source(f"{table}.csv", provenance.label, "", label, provenance.source))  # type: ignore[arg-type]
+        return rows
+
+    def fingerprint(self) -> str:
+        """Return a hash of all that decides the results: the study, the economy, the published tables and the code."""
+        content = {
+            "study": self.raw,
+            "economy": economy_fingerprint(self.bundle),
+            "tables": repr(self.tables),
+            "code": source_hash(),
+            "numpy": np.__version__,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _mapping(given: float | None, mapped: str, place: str) -> tuple[Any, str]:
+    return ("derived", mapped) if given is None else ("published", place)
+
+
+def load_quantitative_study(path: str | Path, overrides: dict[str, Any] | None = None) -> QuantitativeStudy:
+    """Read and check a quantitative study.
+
+    Raises
+    ------
+    InputError
+        One clear message for the first thing wrong: file, key, value and remedy.
+    """
+    return QuantitativeStudy(*read_study(path, overrides))
