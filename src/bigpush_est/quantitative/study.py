@@ -157,7 +157,7 @@ class QuantitativeStudy:
     def target(self) -> FloatArray:
         """Return the seven moments that the calibration aims at: the economy's own, or Table 2's model column."""
         if self.spec.calibration.target == "model":
-            return np.array([self.tables.value(f"{name}_model") for name in self.moment_names()])
+            return np.array([self.published_moments()[name][0] for name in self.moment_names()])
         own = {moment.name: moment.value for moment in self.bundle.moments}
         for name in self.moment_names():
             if name not in own:
@@ -165,6 +165,11 @@ class QuantitativeStudy:
                     where=f"{self.where}: the economy's moments.csv", key=name, remedy="give the moment a value"
                 )
         return np.array([own[name] for name in self.moment_names()])
+
+    def published_moments(self) -> dict[str, tuple[float, float]]:
+        """Return Table 2's moments by name: (the paper's model, data)."""
+        rows = self.tables.table2_rows
+        return {row.moment: (row.model_fit or 0.0, row.data or 0.0) for row in rows if row.moment and row.data}
 
     def starts(self) -> list[FloatArray]:
         """Return where the searches start: the study's point, then seeded ones around it."""
