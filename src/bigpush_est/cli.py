@@ -209,7 +209,7 @@ def theory(
     """List, solve and draw the lecture's models: the big push and its cases, Kremer's O-ring."""
     from bigpush_est.errors import DiagnosticsFailed
     from bigpush_est.report.theory_tables import catalogue_table, theory_tables
-    from bigpush_est.theory import DRAWS, SEED, catalogue, perform_theory, theory_job
+    from bigpush_est.theory import catalogue, perform_theory, theory_job
 
     if model is None:
         rows = catalogue()
@@ -218,9 +218,7 @@ def theory(
         elif not quiet:
             _print_tables([catalogue_table(rows)])
         return
-    job = theory_job(
-        model, settings or (), priors or (), DRAWS if draws is None else draws, SEED if seed is None else seed
-    )
+    job = theory_job(model, settings or (), priors or (), draws, seed)
     with _progress(quiet or as_json) as told:
         done = perform_theory(job, out, overwrite=overwrite, told=told)
     if as_json:

@@ -76,8 +76,8 @@ class RegionalDesign:
         Of logs of labour per unit of labour income: regional wages.
     mass_dispersion
         Of logs of heavy firm mass per unit of output in 1972: how much firms' scale differs between regions.
-    hub_dispersion
-        Of logs of output between hubs.
+    hub_dispersion, hub_growth_dispersion
+        Of logs of heavy output between hubs in 1972, and of its growth per period.
     hub_adopters, other_adopters
         Adopter shares before 1972.
     """
@@ -92,6 +92,7 @@ class RegionalDesign:
     wage_dispersion: float = 0.12
     mass_dispersion: float = 0.2
     hub_dispersion: float = 0.25
+    hub_growth_dispersion: float = 0.15
     hub_adopters: float = 0.1
     other_adopters: float = 0.03
 
@@ -200,7 +201,14 @@ def _check(design: RegionalDesign, names: tuple[str, ...]) -> None:
     for share in design.hub_share:
         if not 0.0 < share < 1.0:
             raise InvalidValue(key="hub_share", value=share, requirement="in (0, 1)", remedy="pass three shares")
-    for key in ("dispersion", "growth_dispersion", "wage_dispersion", "mass_dispersion", "hub_dispersion"):
+    for key in (
+        "dispersion",
+        "growth_dispersion",
+        "wage_dispersion",
+        "mass_dispersion",
+        "hub_dispersion",
+        "hub_growth_dispersion",
+    ):
         if not 0.0 <= getattr(design, key) < 3.0:
             raise InvalidValue(key=key, value=getattr(design, key), requirement="in [0, 3)", remedy="it is in logs")
 
@@ -232,7 +240,8 @@ def _regional_draws(
     output = []
     for t, share in enumerate(design.hub_share):
         if t:
-            growth = growth + design.growth_dispersion * normal(7 + t)
+            spread_of_growth = np.where(hub, design.hub_growth_dispersion, design.growth_dispersion)
+            growth = growth + spread_of_growth * normal(7 + t)
         outside = _shares(np.where(hub, 0.0, elsewhere * np.exp(growth)))
         inside = _shares(np.where(hub, in_hubs * np.exp(growth), 0.0))
         heavy = (1.0 - share) * outside + share * inside

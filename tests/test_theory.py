@@ -1,0 +1,321 @@
+"""The lecture's models as a job: words in, probabilities with their errors, files, and the command line."""
+
+import csv
+import io
+import json
+
+import numpy as np
+import pytest
+
+from bigpush_est import cli
+from bigpush_est.bayes.priors import Prior, Support
+from bigpush_est.equilibrium.coordination import MODELS
+from bigpush_est.errors import InputError, InvalidValue, OutputOccupied, UnknownKey, UnknownModel, WrongType
+from bigpush_est.report.style import rendered
+from bigpush_est.report.theory_figures import slide, theory_figures
+from bigpush_est.report.theory_tables import theory_tables
+from bigpush_est.theory import CHUNK, run_theory, solved_draws, theory_job, write_theory
+
+COST = "upgrade_cost=uniform(low=0.06, high=0.2)"
+
+
+def call(monkeypatch, capsys, *arguments):
+    """Run ``main`` as the console script does."""
+    monkeypatch.setattr("sys.argv", ["bigpush-est", "theory", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stopped:
+        cli.main()
+    captured = capsys.readouterr()
+    return stopped.value.code, captured.out, captured.err
+
+
+# -- the job ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("settings", "priors", "kind", "words"),
+    [
+        (["skill_high=1.5"], [], InvalidValue, "skill_high = 1.5 is refused: it must be in [0, 1]"),
+        (["skill_high"], [], InvalidValue, "of the form parameter=..."),
+        (["skill_high=high"], [], WrongType, "--set skill_high = 'high' has the wrong type"),
+        (["skil_high=0.5"], [], UnknownKey, "--set, the model 'oring': the key 'skil_high' (value 0.5)"),
+        (["sorting=0", "sorting=1"], [], InvalidValue, "given once"),
+        (["upgrade_cost=0.1"], [COST], InvalidValue, "a value or a prior, not both"),
+        ([], ["upgrade_cost=0.1"], InvalidValue, "a family with its numbers in brackets"),
+        ([], ["upgrade_cost=triangular(1, 2)"], InvalidValue, "one of half_normal"),
+        ([], ["upgrade_cost=uniform(0.1)"], InputError, "'high' is missing"),
+        ([], ["upgrade_cost=uniform(0.1, 0.2, 0.3)"], UnknownKey, "uniform takes low, high"),
+        ([], ["upgrade_cost=uniform(low=0.1, low=0.2)"], InvalidValue, "given low once"),
+        ([], ["upgrade_cost=uniform(low=a, high=b)"], WrongType, "a number is expected"),
+        ([], ["upgrade_cost=uniform(-1, 1)"], InvalidValue, "increasing and within (0, inf)"),
+        ([], ["upgrade_cost=normal(nan, 1)"], InvalidValue, "a finite number"),
+        ([], ["skill_high=gamma(1, 1)"], InvalidValue, "a family on (0, 1)"),
+        ([], ["tasks=uniform(2, 4)"], InvalidValue, "--set tasks=2"),
+        (["tasks=2.5"], [COST], InvalidValue, "a whole number"),
+    ],
+)
+def test_mistakes_are_named(settings, priors, kind, words):
+    with pytest.raises(kind) as refused:
+        run_theory(theory_job("oring", settings, priors))
+    assert words in str(refused.value)
+    assert "Remedy" in str(refused.value)
+
+
+def test_priors_that_overlap_are_refused_with_the_number_of_draws():
+    job = theory_job("oring", [], ["skill_low=uniform(0, 0.8)", "skill_high=uniform(0.6, 1)"], draws=500)
+    with pytest.raises(InputError, match=r"of 500 draws\).*must not overlap"):
+        run_theory(job)
+
+
+def test_unknown_models_and_draws_are_refused():
+    with pytest.raises(UnknownModel, match="did you mean oring"):
+        theory_job("o-ring")
+    with pytest.raises(InvalidValue, match="--draws = 50 is refused: it must be from 100"):
+        theory_job("oring", [], [COST], draws=50)
+    with pytest.raises(InvalidValue, match="--seed = 1 is refused: it must be left out where there is no prior"):
+        theory_job("oring", seed=1)
+
+
+def test_what_describe_writes_can_be_read_and_zero_is_a_premium():
+    for text in (
+        "half_normal(scale=0.5)",
+        "log_normal(median=0.5, log_sd=1)",
+        "fixed(value=0)",
+        "normal(mean=0, sd=1)",
+    ):
+        prior = Prior.read("premium", text, within=Support(0.0, np.inf, "v", low_included=True))
+        assert prior.describe() == text
+    assert Support(0.0, 1.0, "a share", high_included=True).holds(1.0)
+    assert not Support(0.0, 1.0, "a share").holds(0.0)
+
+
+# -- probabilities ----------------------------------------------------------------------------------------------------
+
+
+def test_the_probability_is_the_known_one_within_its_error():
+    """With identical workers, c uniform on (0.05, 0.25) lies in the window (0.10, 0.18) with probability 0.4."""
+    job = theory_job("oring", ["spread=0"], ["upgrade_cost=uniform(0.05, 0.25)"], draws=20_000)
+    results = run_theory(job).results["prior"]
+    chance = results["probabilities"]["multiple"]
+    assert chance["mcse"] == pytest.approx(np.sqrt(0.4 * 0.6 / 20_000), rel=0.05)
+    assert abs(chance["estimate"] - 0.4) < 4.0 * chance["mcse"]
+    assert chance["bound_low"] < 0.4 < chance["bound_high"]
+    assert results["solver"]["unconverged"] == 0
+    assert results["solver"]["beyond_closed_form"] == 0
+    # the trap ends at (2c/0.4 − 0.5)/0.4, uniform on (0, 1)
+    trap = results["quantities"]["trap"]
+    assert trap["defined"] == chance["hits"]
+    assert trap["median"] == pytest.approx(0.5, abs=4.0 * trap["mcse"])
+    assert trap["low90"] == pytest.approx(0.05, abs=0.01)
+
+
+def test_without_a_hit_the_probability_is_a_bound():
+    job = theory_job("oring", ["sorting=1"], [COST], draws=1000)
+    chance = run_theory(job).results["prior"]["probabilities"]["multiple"]
+    assert chance["hits"] == 0
+    assert chance["bound_high"] == pytest.approx(1.0 - 0.05 ** (1.0 / 1000))
+    assert chance["text"] == "< 0.3%"
+
+
+def test_draws_do_not_depend_on_the_other_priors_nor_on_chunks():
+    one = solved_draws(theory_job("training", [], ["training_cost=uniform(0.1, 0.7)"], draws=CHUNK + 500))
+    both = ["poaching=beta(2, 2)", "training_cost=uniform(0.1, 0.7)"]
+    two = solved_draws(theory_job("training", [], both, draws=CHUNK + 500))
+    np.testing.assert_array_equal(one["training_cost"], two["training_cost"])
+    again = solved_draws(theory_job("training", [], both, draws=CHUNK + 500))
+    for name, values in two.items():
+        np.testing.assert_array_equal(values, again[name])
+    other = solved_draws(theory_job("training", [], both, draws=CHUNK + 500, seed=7))
+    assert (other["training_cost"] != two["training_cost"]).all()
+
+
+def test_the_economy_shown_has_the_priors_medians():
+    run = run_theory(theory_job("oring", ["skill_low=0.4"], [COST, "sorting=fixed(0.5)"], draws=200))
+    values = {row["name"]: row["value"] for row in run.results["parameters"]}
+    assert values["upgrade_cost"] == pytest.approx(0.13)
+    assert (values["sorting"], values["skill_low"], values["skill_high"]) == (0.5, 0.4, 0.9)
+
+
+# -- figures and tables -----------------------------------------------------------------------------------------------
+
+#: Economies with a trap, without one, with identical agents, with a map that falls, with an infinite push.
+SHOWN = [
+    ("big-push", []),
+    ("big-push", ["premium=0"]),
+    ("training", ["spread=0"]),
+    ("investment", ["substitution=0", "fixed_cost=0.3", "spread=0.05"]),
+    ("infrastructure", ["anchor=0"]),
+    ("urbanisation", ["rural_use=1"]),
+    ("oring", ["tasks=3", "upgrade_cost=0.07", "spread=0.4"]),
+    ("oring", ["sorting=1"]),
+]
+
+
+@pytest.mark.parametrize(("name", "settings"), SHOWN, ids=[f"{n}-{'-'.join(s)}" for n, s in SHOWN])
+def test_every_figure_and_table_can_be_made(name, settings):
+    run = run_theory(theory_job(name, settings))
+    assert run.results["failures"] == []
+    for draw in theory_figures(run.results, run.arrays).values():
+        with slide():
+            draw().draw_without_rendering()
+    tables = theory_tables(run.results)
+    assert {"parameters", "equilibria", "answers", "comparative_statics"} <= set(tables)
+    for table in tables.values():
+        assert table.blocks()
+        rows = list(csv.DictReader(io.StringIO(table.csv())))
+        assert len(rows) == len(table.rows) == len(json.loads(table.json())["rows"])
+        assert "nan" not in table.csv()
+    words = " ".join(cell for _, rows in tables["answers"].blocks() for _, cells in rows for cell in cells)
+    assert ("end in the lowest state" in words) == (run.results["trap"] is not None)
+
+
+def test_figures_are_the_same_bytes_on_every_run():
+    job = theory_job("oring", [], [COST], draws=300)
+
+    def drawn():
+        run = run_theory(job)
+        figures = theory_figures(run.results, run.arrays)
+        assert len(figures) == 7
+        with slide():
+            return [rendered(figures[name]()) for name in ("paths", "prior")]
+
+    first = drawn()
+    assert drawn() == first
+    assert first[0][0].startswith(b"\x89PNG")
+    assert b"<svg" in first[0][1]
+
+
+@pytest.fixture
+def one_figure(monkeypatch):
+    """Draw one figure only where a test is about files."""
+    monkeypatch.setattr(
+        "bigpush_est.report.theory_figures.theory_figures",
+        lambda results, arrays: {"paths": theory_figures(results, arrays)["paths"]},
+    )
+
+
+@pytest.mark.usefixtures("one_figure")
+def test_a_folder_holds_figures_tables_and_draws_and_is_not_written_over(tmp_path):
+    job = theory_job("oring", [], [COST], draws=300)
+    run = run_theory(job)
+    written = write_theory(run, job, tmp_path / "out")
+    assert {path.name for path in written} >= {"paths.svg", "paths.png", "answers.csv", "draws.csv"}
+    with (tmp_path / "out" / "tables" / "draws.csv").open(encoding="utf-8") as stream:
+        rows = list(csv.DictReader(stream))
+    assert len(rows) == 300
+    assert {"upgrade_cost", "multiple", "trap", "payment", "converged"} <= set(rows[0])
+    assert sum(int(row["multiple"]) for row in rows) == run.results["prior"]["probabilities"]["multiple"]["hits"]
+    stored = json.loads((tmp_path / "out" / "results.json").read_text(encoding="utf-8"))
+    assert stored == run.results
+    write_theory(run, job, tmp_path / "out")  # the same job again
+    other = theory_job("oring", ["skill_low=0.4"], [COST], draws=300)
+    with pytest.raises(OutputOccupied, match="other inputs"):
+        write_theory(run_theory(other), other, tmp_path / "out")
+    write_theory(run_theory(other), other, tmp_path / "out", overwrite=True)
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("mine")
+    with pytest.raises(OutputOccupied):
+        write_theory(run, job, tmp_path / "mine", overwrite=True)
+
+
+# -- the command line -------------------------------------------------------------------------------------------------
+
+
+def test_the_list_names_every_model(monkeypatch, capsys):
+    code, out, _ = call(monkeypatch, capsys)
+    assert code in (0, None)
+    for name in MODELS:
+        assert name in out
+    code, out, _ = call(monkeypatch, capsys, "--json")
+    assert [row["name"] for row in json.loads(out)] == list(MODELS)
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_each_model_is_solved_and_printed(monkeypatch, capsys, name):
+    code, out, err = call(monkeypatch, capsys, name)
+    assert code in (0, None)
+    assert err == ""
+    for words in ("Steady states", "Does it pay the first to act?", "The smallest push", "Comparative statics"):
+        assert words in out.replace("\n", " ")
+
+
+@pytest.mark.usefixtures("one_figure")
+def test_a_prior_gives_a_probability_with_its_error(monkeypatch, capsys, tmp_path):
+    arguments = ("oring", "--prior", COST, "--draws", 500, "--seed", 3, "--out", tmp_path / "out")
+    code, out, err = call(monkeypatch, capsys, *arguments)
+    assert code in (0, None)
+    assert "±" in out
+    assert "500 independent draws" in " ".join(out.split())
+    assert "Solving draws: 500 of 500" in err
+    code, out, _ = call(monkeypatch, capsys, *arguments, "--json")
+    assert json.loads(out)["prior"]["draws"] == 500
+    monkeypatch.setattr("sys.argv", ["bigpush-est", "show", str(tmp_path / "out")])
+    with pytest.raises(SystemExit):
+        cli.main()
+    assert "Probabilities under the priors" in capsys.readouterr().out
+    code, out, err = call(monkeypatch, capsys, *arguments, "--quiet")
+    assert (out, err) == ("", "")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("nonsense",),
+        ("oring", "--set", "skill_high=2"),
+        ("oring", "--set", "skill_high=nan"),
+        ("oring", "--prior", "upgrade_cost=half_normal(scale=-1)"),
+        ("big-push", "--set", "fixed_cost=-1"),
+    ],
+)
+def test_bad_input_exits_2_with_one_message(monkeypatch, capsys, tmp_path, arguments):
+    code, out, err = call(monkeypatch, capsys, *arguments, "--out", tmp_path / "out")
+    assert code == 2
+    assert out == ""
+    assert err.count("\n") == 1
+    assert "Remedy" in err
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_interruption_exits_130_and_leaves_a_folder_that_can_be_written_again(monkeypatch, capsys, tmp_path):
+    def stopped(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("bigpush_est.report.theory_figures.paths", stopped)
+        code, _, err = call(patched, capsys, "training", "--out", tmp_path / "out", "--quiet")
+    assert code == 130
+    assert err.startswith("bigpush-est: Interrupted during 'writing'. Remedy: give the same command again")
+    code, _, _ = call(monkeypatch, capsys, "training", "--out", tmp_path / "out", "--quiet")
+    assert code in (0, None)
+    assert json.loads((tmp_path / "out" / "run.json").read_text(encoding="utf-8"))["finished"]
+
+
+def test_a_tangency_is_told_and_fails_a_job_that_is_about_it(monkeypatch, capsys):
+    # c(1 − h) = w(0) and c(1 + h) = w(1): every worker is indifferent whatever the others do
+    line = ("oring", "--set", f"spread={2 / 7}")
+    code, out, err = call(monkeypatch, capsys, *line)
+    assert code == 3
+    assert "a tangency, or nearly one" in err
+    assert "It is not complete here" in " ".join(out.split())
+    # as the median of a prior it is shown for orientation only
+    code, out, _ = call(monkeypatch, capsys, *line, "--prior", "upgrade_cost=uniform(0.13, 0.15)", "--draws", 200)
+    assert code in (0, None)
+    assert "It is not complete here" in " ".join(out.split())
+
+
+def test_draws_that_do_not_converge_fail_the_job(monkeypatch, capsys):
+    from bigpush_est.propagate import coordination
+
+    solve_draws = coordination.solve_draws
+
+    def some_lost(model):
+        found = solve_draws(model)
+        found["converged"][:3] = False
+        return found
+
+    monkeypatch.setattr(coordination, "solve_draws", some_lost)
+    code, out, err = call(monkeypatch, capsys, "oring", "--prior", COST, "--draws", 200, "--json")
+    assert code == 3
+    assert "did not converge at 3 draws" in err
+    chance = json.loads(out)["prior"]["probabilities"]["multiple"]
+    assert chance["unconverged"] == 3
+    assert chance["all_yes"] == pytest.approx(chance["all_no"] + 3 / 200)
