@@ -79,11 +79,10 @@ def run(
     as_json: JsonOption = False,
 ) -> None:
     """Run a study from the published figures to the report."""
-    from bigpush_est.stages import run_study
-    from bigpush_est.study import load_study
+    from bigpush_est.studies import open_study, run_any
 
     overrides = {key: value for key, value in (("seed", seed), ("sampler.draws", draws)) if value is not None}
-    checked = load_study(study, overrides)
+    checked = open_study(study, overrides)
     folder = Path("reports") / checked.spec.name if out is None else out
     with _progress(quiet or as_json) as report:
 
@@ -93,7 +92,7 @@ def run(
                 raise KeyboardInterrupt
             report(stage, done, total)
 
-        result = run_study(
+        result = run_any(
             checked,
             folder,
             workers=_default_workers() if workers is None else workers,
@@ -102,9 +101,10 @@ def run(
             progress=told,
         )
     if as_json:
-        _print_json({"folder": str(folder), "failures": result.failures, "main": result.results["main"]})
+        main = {key: result.results[key] for key in ("main", "table3") if key in result.results}
+        _print_json({"folder": str(folder), "failures": result.failures, **main})
     elif not quiet:
-        _show(result.results, folder)
+        _show_any(result.results, folder)
         typer.echo(f"Report: {folder / 'index.html'}")
     result.require_passed()
 
@@ -112,26 +112,17 @@ def run(
 @app.command()
 def validate(study: StudyArgument, as_json: JsonOption = False) -> None:
     """Check a study and everything that it reads; compute nothing."""
-    from bigpush_est.study import load_study
+    from bigpush_est.studies import described, open_study
 
-    checked = load_study(study)
-    variants = checked.variants()
-    content = {
-        "study": checked.spec.name,
-        "title": checked.spec.title,
-        "model": checked.spec.model,
-        "draws": checked.spec.sampler.chains * checked.spec.sampler.draws,
-        "variants": len(variants),
-        "inputs": len(checked.sources()),
-        "valid": True,
-    }
+    content = described(open_study(study))
     if as_json:
         _print_json(content)
-    else:
-        typer.echo(
-            f"{study}: valid. Study '{content['study']}', model '{content['model']}', {content['draws']} draws, "
-            f"{content['inputs']} inputs, {content['variants']} variants."
-        )
+        return
+    size = f"{content['draws']} draws" if "draws" in content else f"{content['regions']} regions ({content['label']})"
+    typer.echo(
+        f"{study}: valid. Study '{content['study']}', model '{content['model']}', {size}, "
+        f"{content['inputs']} inputs, {content['variants']} variants."
+    )
 
 
 @app.command()
@@ -152,12 +143,8 @@ def show(
     results = stored.read_json("results.json")
     if as_json:
         _print_json(results)
-    elif results.get("kind") == "theory":
-        from bigpush_est.report.theory_tables import theory_tables
-
-        _print_tables(list(theory_tables(results).values()))
     else:
-        _show(results, folder)
+        _show_any(results, folder)
 
 
 @app.command()
@@ -167,7 +154,7 @@ def init(
 ) -> None:
     """Write a study to edit: a copy of one that ships, under a name of its own."""
     from bigpush_est.data.locate import models_folder
-    from bigpush_est.study import load_study
+    from bigpush_est.studies import open_study
 
     shipped = {path.stem: path for path in models_folder().glob("*.toml")}
     if study not in shipped:
@@ -185,7 +172,7 @@ def init(
         target.write_text(text, encoding="utf-8")
     except OSError as error:
         raise UnreadableFile(path=target, reason=str(error), remedy="choose a folder you may write to") from None
-    load_study(target)
+    open_study(target)
     typer.echo(f"Wrote {target}. Edit it, then: bigpush-est run {shlex.quote(str(target))}")
 
 
@@ -241,6 +228,23 @@ def _print_json(content: Any) -> None:
     from bigpush_est.run_folder import plain
 
     typer.echo(json.dumps(plain(content), indent=1, ensure_ascii=False))
+
+
+def _show_any(results: dict[str, Any], folder: Path) -> None:
+    """Print the summary of a run of any kind."""
+    kind = results.get("kind")
+    if kind == "theory":
+        from bigpush_est.report.theory_tables import theory_tables
+
+        _print_tables(list(theory_tables(results).values()))
+    elif kind == "quantitative":
+        from bigpush_est.report.quantitative.contents import printed_tables
+
+        for failure in results["failures"]:
+            typer.secho(f"Failed: {failure}", fg="red", bold=True)
+        _print_tables(printed_tables(results))
+    else:
+        _show(results, folder)
 
 
 def _show(results: dict[str, Any], folder: Path) -> None:

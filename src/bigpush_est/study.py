@@ -36,8 +36,8 @@ from bigpush_est.errors import (
 )
 from bigpush_est.study_spec import parse_spec
 
-#: Models that a study can name.
-MODELS = {"simple": "Section 4: a closed economy with one sector and one region"}
+#: The model of these studies; ``studies`` knows the others.
+MODEL = "simple"
 
 
 class Study:
@@ -55,8 +55,8 @@ class Study:
         self.where = where
         self.tables = load_published() if tables is None else tables
         self.spec = parse_spec(raw, where)
-        if self.spec.model not in MODELS:
-            raise UnknownModel(where=where, value=self.spec.model, choices=", ".join(MODELS))
+        if self.spec.model != MODEL:
+            raise UnknownModel(where=where, value=self.spec.model, choices=MODEL)
         self._inputs = self._build_inputs()
 
     def inputs(self) -> ModelInputs:

@@ -1,0 +1,78 @@
+"""Any study file: its ``model`` says which kind it is, who checks it and who runs it."""
+
+from pathlib import Path
+from typing import Any
+
+from bigpush_est.errors import InvalidValue, UnknownModel
+from bigpush_est.quantitative.study import QuantitativeStudy
+from bigpush_est.stages import Progress, RunResult, run_study
+from bigpush_est.study import Study, read_study
+
+type AnyStudy = Study | QuantitativeStudy
+
+#: The models that a study file can name.
+MODELS = {
+    "simple": "Section 4: a closed economy with one sector and one region",
+    "spatial": "Section 5: regions, sectors, trade and input-output linkages",
+}
+
+
+def open_study(path: str | Path, overrides: dict[str, Any] | None = None) -> AnyStudy:
+    """Read and check a study of any model.
+
+    Parameters
+    ----------
+    path
+        A TOML file, or the name of a study that ships.
+    overrides
+        Dotted keys set to other values, such as ``{"seed": 7}``.
+
+    Raises
+    ------
+    InputError
+        One clear message for the first thing wrong: file, key, value and remedy.
+
+    Examples
+    --------
+    >>> open_study("published").spec.model, open_study("korea").spec.model
+    ('simple', 'spatial')
+    """
+    raw, where = read_study(path, overrides)
+    model = raw.get("model", "simple")
+    if model not in MODELS:
+        raise UnknownModel(where=where, value=model, choices=", ".join(MODELS))
+    if model == "simple":
+        return Study(raw, where)
+    if overrides and "sampler.draws" in overrides:
+        raise InvalidValue(
+            key="--draws",
+            value=overrides["sampler.draws"],
+            requirement="left out: this model samples nothing",
+            remedy="drop the option",
+        )
+    return QuantitativeStudy(raw, where)
+
+
+def run_any(study: AnyStudy, out: str | Path, *, progress: Progress, **options: Any) -> RunResult:
+    """Run a study of any model; options as in ``run_study``."""
+    if isinstance(study, Study):
+        return run_study(study, out, progress=progress, **options)
+    from bigpush_est.quantitative.stages import run_quantitative
+
+    return run_quantitative(study, out, progress=progress, **options)
+
+
+def described(study: AnyStudy) -> dict[str, Any]:
+    """Return what ``validate`` prints."""
+    content = {
+        "study": study.spec.name,
+        "title": study.spec.title,
+        "model": study.spec.model,
+        "variants": len(study.variants()),
+        "inputs": len(study.sources()),
+        "valid": True,
+    }
+    if isinstance(study, Study):
+        return content | {"draws": study.spec.sampler.chains * study.spec.sampler.draws}
+    economy = study.bundle
+    return content | {"economy": economy.name, "label": economy.label, "regions": len(economy.regions)}
