@@ -10,6 +10,7 @@ from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
 from bigpush_est.equilibrium.spatial.inversion import Inversion, Targets
 from bigpush_est.equilibrium.spatial.scenarios import Baseline
 from bigpush_est.equilibrium.spatial.static import static_preconditioner
+from bigpush_est.errors import InvalidValue
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,14 +71,47 @@ def calibration_problem(
                 producer_price=bundle.ppi[t] / bundle.ppi[0],
             )
         )
+    heavy, others = sector_roles(bundle)
     return CalibrationProblem(
         economies=tuple(economies),
         targets=tuple(targets),
         initial_share=bundle.adopter_share.T,
         subsidised=bundle.subsidised.astype(np.float64),
         numeraire=bundle.sectors.index(numeraire),
+        subsidy_periods=tuple(range(1, len(bundle.years))),
+        adopting_sector=heavy,
+        heavy_sector=heavy,
+        light_sectors=others,
+        light_moment_sector=_light(bundle, others),
         **options,  # type: ignore[arg-type]
     )
+
+
+def sector_roles(bundle: EconomyBundle) -> tuple[int, tuple[int, ...]]:
+    """Return the adopting sector, and the others that trade abroad: they share one export cost."""
+    adopting = np.flatnonzero(bundle.adopts)
+    others = np.flatnonzero(bundle.foreign_trade & ~bundle.adopts)
+    if adopting.size != 1 or others.size == 0:
+        raise InvalidValue(
+            key="sectors.csv: adopts, foreign_trade",
+            value=f"{adopting.size} adopting sectors, {others.size} others that trade abroad",
+            requirement="one sector that adopts, and at least one other that trades abroad",
+            remedy="merge sectors: the calibration has one adoption cost and two export costs",
+        )
+    return int(adopting[0]), tuple(int(j) for j in others)
+
+
+def _light(bundle: EconomyBundle, others: tuple[int, ...]) -> int:
+    """Return the sector whose exporter share identifies the others' export cost: "light", or the last of them."""
+    return next((j for j in others if bundle.sectors[j] == "light"), others[-1])
+
+
+def moment_names(bundle: EconomyBundle) -> list[str]:
+    """Return the names of the calibration's moments in their order."""
+    heavy, others = sector_roles(bundle)
+    shares = [f"adopter_share_{year}" for year in bundle.years]
+    exporters = [f"exporter_share_{bundle.sectors[j]}" for j in (_light(bundle, others), heavy)]
+    return [*shares, "share_of_regions_with_adoption", *exporters, f"tax_rate_{bundle.years[0]}"]
 
 
 def baseline(bundle: EconomyBundle, problem: CalibrationProblem, inversions: list[Inversion]) -> Baseline:
@@ -86,6 +120,7 @@ def baseline(bundle: EconomyBundle, problem: CalibrationProblem, inversions: lis
         economies=tuple(one.economy for one in inversions),
         equilibria=tuple(one.equilibrium for one in inversions),
         initial_share=problem.initial_share,
+        policy_periods=problem.subsidy_periods,
         heavy=problem.adopting_sector,
         freeness_without_highway=bundle.freeness(expressway=False),
     )

@@ -1,10 +1,12 @@
 """The content of a quantitative run's ``results.json``: our tables beside the paper's, from what the stages saved."""
 
 from dataclasses import asdict
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 
+from bigpush_est.data.economy import EconomyBundle
 from bigpush_est.data.published import PublishedTables
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS
 from bigpush_est.equilibrium.spatial.inversion import Inversion
@@ -32,13 +34,24 @@ def build_results(
     heavy = study.problem().adopting_sector
     results = {
         "kind": "quantitative",
-        "study": {"name": study.spec.name, "title": study.spec.title, "target": study.spec.calibration.target},
+        "study": {
+            "name": study.spec.name,
+            "title": study.spec.title,
+            "target": study.spec.calibration.target,
+            "seed": study.spec.seed,
+            "discount": study.spec.paths.discount,
+            "fingerprint": study.fingerprint(),
+        },
+        "versions": {name: version(name) for name in ("bigpush-est", "numpy", "scipy")},
         "economy": {
             "name": bundle.name,
             "label": bundle.label,
             "description": bundle.description,
             "regions": len(bundle.regions),
             "years": list(bundle.years),
+            "sectors": list(bundle.sectors),
+            "heavy": bundle.sectors[heavy],
+            **_places(bundle),
             "provenance": {table: asdict(origin) for table, origin in bundle.provenance.items()},
         },
         "sources": [asdict(source) for source in study.sources()],
@@ -54,6 +67,16 @@ def build_results(
     results["scorecard"] = scorecard(study, results)
     results["failures"] = _failures(results)
     return results, _figure_arrays(study, calibration, base, heavy)
+
+
+def _places(bundle: EconomyBundle) -> dict[str, Any]:
+    """Where ports are and which places the expressway joins: what a map shows beside the regions."""
+    place = dict(zip(bundle.regions, zip(bundle.latitude, bundle.longitude, strict=True), strict=True))
+    ports = []
+    for port in bundle.ports:
+        latitude, longitude = (port.latitude, port.longitude) if port.region is None else place[port.region]
+        ports.append({"name": port.name, "latitude": float(latitude or 0.0), "longitude": float(longitude or 0.0)})
+    return {"ports": ports, "expressway": [list(leg) for leg in bundle.expressway]}
 
 
 # -- calibration -----------------------------------------------------------------------------------------------------
@@ -163,7 +186,10 @@ def effect_of_push(study: QuantitativeStudy, paths: Arrays) -> dict[str, Any]:
         "gdp_share_relative": (share[0] - share[1]) / share[0],
         "export_intensity": gap("export_intensity"),
         "export_intensity_push": float(last(paths, "push", "export_intensity")[heavy]),
+        "export_intensity_none": float(last(paths, "none", "export_intensity")[heavy]),
         "employment_share": gap("employment_share"),
+        "employment_share_push": float(last(paths, "push", "employment_share")[heavy]),
+        "employment_share_none": float(last(paths, "none", "employment_share")[heavy]),
         "welfare_log": float((gains["log"][0] * labour).sum()),
         "welfare_linear": float((gains["linear"][0] * labour).sum()),
         "gdp_share_local": local("regional_gdp_share"),
@@ -248,6 +274,8 @@ def _regions(study: QuantitativeStudy, base: Arrays, heavy: int) -> list[Row]:
             "subsidised": bool(bundle.subsidised[n]),
             "gdp_share_push": float(push[n]),
             "gdp_share_none": float(none[n]),
+            "gdp_push": float(last(base, "push", "gdp_by_region")[n]),
+            "gdp_none": float(last(base, "none", "gdp_by_region")[n]),
             "adopters_1980": float(base["push.shares"][len(bundle.years), heavy, n]),
             "adopters_push": float(shares["push"][n]),
             "adopters_none": float(shares["none"][n]),

@@ -77,6 +77,8 @@ def run_quantitative(
 
 
 def _stages(study: QuantitativeStudy, folder: RunFolder, workers: int, told: Progress) -> RunResult:
+    from bigpush_est.report.quantitative import write_quantitative_report
+
     calibration = _kept(folder, CALIBRATION, lambda: calibrated(study, told))
     inversions, ready = economies(study, calibration["parameters"])
     paths = _paths(study, folder, ready, told)
@@ -87,6 +89,7 @@ def _stages(study: QuantitativeStudy, folder: RunFolder, workers: int, told: Pro
     folder.write_arrays("figures.npz", arrays)
     told("Summarising", 1, 1)
     written = folder.read_json("results.json")
+    write_quantitative_report(folder, written, told)
     folder.write_manifest(study.spec.name, finished=True)
     return RunResult(folder.path, written, tuple(written["failures"]))
 
@@ -110,7 +113,14 @@ def calibrated(study: QuantitativeStudy, told: Progress, *, curves: bool = True)
     for done, start in enumerate(starts, start=1):
         found: Calibration | None
         try:
-            found = calibrate(problem, target, start, fixed=settings.fixed, max_evaluations=settings.max_evaluations)
+            found = calibrate(
+                problem,
+                target,
+                start,
+                weight=study.weights(),
+                fixed=settings.fixed,
+                max_evaluations=settings.max_evaluations,
+            )
         except InputError:
             if done == 1:
                 raise

@@ -16,7 +16,7 @@ from bigpush_est.data.published import PublishedTables, load_published
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS, CalibrationProblem
 from bigpush_est.errors import InvalidValue, MissingKey, UnknownKey
-from bigpush_est.quantitative.problem import ExternalParameters, calibration_problem
+from bigpush_est.quantitative.problem import ExternalParameters, calibration_problem, moment_names
 from bigpush_est.quantitative.spec import QuantitativeSpec
 from bigpush_est.study import changed_tables, read_study, source_hash
 from bigpush_est.study_spec import parse_tables
@@ -150,13 +150,26 @@ class QuantitativeStudy:
 
     def moment_names(self) -> list[str]:
         """Names of the seven moments in their order."""
-        shares = [f"adopter_share_{year}" for year in self.bundle.years]
-        rest = ["share_of_regions_with_adoption", "exporter_share_light", "exporter_share_heavy"]
-        return [*shares, *rest, f"tax_rate_{self.bundle.years[0]}"]
+        return moment_names(self.bundle)
+
+    def weights(self) -> FloatArray | None:
+        """Return the economy's weights of the moments; None if it has none, or they are Table 2's."""
+        own = {moment.name: moment.weight for moment in self.bundle.moments}
+        if self.spec.calibration.target == "model" or all(weight is None for weight in own.values()):
+            return None
+        return np.array([1.0 if own[name] is None else own[name] for name in self.moment_names()])
 
     def target(self) -> FloatArray:
         """Return the seven moments that the calibration aims at: the economy's own, or Table 2's model column."""
         if self.spec.calibration.target == "model":
+            missing = [name for name in self.moment_names() if name not in self.published_moments()]
+            if missing:
+                raise InvalidValue(
+                    key=f"{self.where}: calibration.target",
+                    value="model",
+                    requirement=f"for an economy with Table 2's moments; it has no {missing[0]}",
+                    remedy='set target = "data" and give the economy moments of its own',
+                )
             return np.array([self.published_moments()[name][0] for name in self.moment_names()])
         own = {moment.name: moment.value for moment in self.bundle.moments}
         for name in self.moment_names():

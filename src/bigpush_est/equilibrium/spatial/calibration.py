@@ -332,7 +332,7 @@ def _check_start(target: FloatArray, begin: FloatArray) -> None:
 
 
 def _elasticities(evaluator: Evaluator, parameters: FloatArray, model: FloatArray) -> FloatArray:
-    """∂ log moment / ∂ log parameter, (7, 6)."""  # noqa: D401
+    """∂ log moment / ∂ log parameter, (7, 6)."""
     moved = parameters * np.exp(_STEP * np.concatenate([np.eye(6), -np.eye(6)]))
     values, _, _ = evaluator.moments(moved)
     slope: FloatArray = (values[:6] - values[6:]).T / (2.0 * _STEP) / model[:, None]
@@ -367,4 +367,4 @@ def identification(
     model[~good] = np.nan
     exact = moments(calibration.problem, found, smooth=False)
     exact[~good] = np.nan
-    return factors, model.reshape(6, points, 7), exact.reshape(6, points, 7)
+    return factors, model.reshape(6, points, -1), exact.reshape(6, points, -1)

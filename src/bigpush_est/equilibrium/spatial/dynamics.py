@@ -1,15 +1,28 @@
 """Paths of Section 5's economy: period by period, then frozen, to a steady state, a cycle or neither."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from bigpush_est.equilibrium.adoption_map import FloatArray
-from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
+from bigpush_est.equilibrium.adoption_map import FloatArray, Index
 from bigpush_est.equilibrium.spatial.outcomes import Outcomes, measure, stack
 from bigpush_est.equilibrium.spatial.static import StaticEquilibrium, solve_static
+
+
+class Economy(Protocol):
+    """One period's economy of some draws: ``SpatialEconomy``, or what another static solver takes."""
+
+    @property
+    def n_draws(self) -> int:
+        """D."""
+        ...
+
+    def select(self, index: Index) -> Self:
+        """Return the economy of some of its draws."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -41,10 +54,11 @@ class Path:
     worst_residual: FloatArray
 
 
-def solve_path(
-    economies: Sequence[SpatialEconomy],
+def solve_path[E: Economy](
+    economies: Sequence[E],
     initial_share: FloatArray,
     *,
+    solve: Callable[..., StaticEquilibrium] = solve_static,
     starts: Sequence[FloatArray] | None = None,
     preconditioners: Sequence[FloatArray] | None = None,
     max_periods: int = 100,
@@ -58,6 +72,8 @@ def solve_path(
         One per period; the last is frozen for ever.
     initial_share
         λ before the first period, (J, N) or (D, J, N).
+    solve
+        The static equilibrium's solver, with ``solve_static``'s arguments.
     starts, preconditioners
         Points and preconditioners to use in each period, the last ones for all later ones.
     max_periods
@@ -91,7 +107,7 @@ def solve_path(
         if start is not None and start.ndim == 2:
             start = start[active] if start.shape[0] == draws else start
         preconditioner = None if preconditioners is None else preconditioners[min(t, len(preconditioners) - 1)]
-        solved = solve_static(
+        solved = solve(
             economy.select(active) if economy.n_draws > 1 else economy,
             shares[-1][active],
             start=start,
@@ -115,7 +131,7 @@ def solve_path(
                 again &= ~still & ~cycle
                 cycle |= again
                 fate[active[again]], length[active[again]] = "cycle", lag_length
-            active = active[~(still | cycle)]
+            active = active[~(still | cycle | failed[active])]
             if not active.size:
                 break
     fate[failed] = "not converged"
@@ -132,7 +148,7 @@ def _merge(whole: StaticEquilibrium, part: StaticEquilibrium, rows: NDArray[np.i
     if rows.size == whole.wage.shape[0]:
         return part
     values = {}
-    for entry in fields(StaticEquilibrium):
+    for entry in fields(whole):
         if entry.name in ("economy", "lagged_share"):
             continue
         values[entry.name] = getattr(whole, entry.name).copy()

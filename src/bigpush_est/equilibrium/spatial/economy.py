@@ -44,14 +44,13 @@ class SpatialEconomy:
     r"""Section 5's economy in one period; each field may carry a leading axis of D parameter draws.
 
     J sectors (j sells, k buys or supplies inputs) and N regions (n produces, m buys).  A firm of
-    region n and sector j has productivity :math:`z = \eta^{T} e^{\delta \lambda_{nj,t-1}} \phi`, with
-    :math:`\phi = \phi^{min}_{nj} x` and x bounded Pareto on [1, κ]; it keeps the share
-    :math:`\bar\tau_j z^{\xi_j}` of its revenue.
+    region n and sector j has productivity z = η^T e^{δλ_{nj,t−1}} φ, with φ = φ^min_nj x and x bounded Pareto on
+    [1, κ]; it keeps the share τ̄_j z^{ξ_j} of its revenue.
 
     Attributes
     ----------
     sigma, theta, kappa, eta, delta
-        σ > 1, θ > 0, κ > 1 (∞ allowed if θ > σ − 1), η > 0, δ: shape ().
+        σ > 1, θ > 0, κ > 1 (∞ allowed if θ > max(ρ, r)), η > 0, δ: shape ().
     distortion_elasticity, distortion_level
         ξ_j and τ̄_j: the kept share of revenue is τ̄ z^ξ (not the tax), shape (J,).
     adoption_cost
@@ -231,7 +230,7 @@ def _refuse(key: str, values: FloatArray, good: Any, requirement: str, remedy: s
 def _check_values(economy: SpatialEconomy) -> None:
     for key in SHAPES:
         values = getattr(economy, key)
-        infinite_ok = key in ("kappa", "adoption_cost", "foreign_price", "export_cost")
+        infinite_ok = key in ("kappa", "adoption_cost", "foreign_price")
         good = ~np.isnan(values) if infinite_ok else np.isfinite(values)
         _refuse(key, values, good, "a finite number", "drop or repair the missing values")
     _refuse("sigma", economy.sigma, economy.sigma > 1.0, "above 1", "varieties have to be substitutes")

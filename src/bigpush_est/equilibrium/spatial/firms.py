@@ -1,12 +1,12 @@
 r"""What the firms of a region and sector do: cutoffs, adopter and exporter shares, revenues and inputs in closed form.
 
-With :math:`y = b x^{\rho}`, a firm's four plans earn (Section 5.1; our derivation)
+With y = b x^ρ, a firm's four plans earn (Section 5.1; our derivation)
 
     stay:  y D                  export: y (D + D^f) − w F^x
     adopt: a y D − c^T F^T      both:   a y (D + D^f) − w F^x − c^T F^T
 
-where :math:`b = \sigma^{-1} \bar\tau^{\sigma} (\mu c)^{1-\sigma} (e^{\delta\lambda_{t-1}} \phi^{min})^{\rho}` and
-:math:`a = \eta^{\rho} (1-s)^{1-\sigma}`; D is demand at home and D^f abroad.  Adopting and exporting are complements
+where b = σ^{−1} τ̄^σ (μc)^{1−σ} (e^{δλ_{t−1}} φ^min)^ρ and a = η^ρ (1−s)^{1−σ};
+D is demand at home and D^f abroad.  Adopting and exporting are complements
 where
 a > 1, and nobody adopts elsewhere.  So the plans are ordered by productivity in one of three ways:
 
@@ -213,7 +213,9 @@ class Sector:
         abroad = self.foreign_demand
         with np.errstate(divide="ignore"):
             log_gain, log_adopt = self.log_gain_less_one, log_adoption_bundle + self.log_adoption_cost
-            together = np.log((outlay + self.export_cost * np.exp(log_wage)) / (self.gain * (home + abroad) - home))
+            # where a ≤ 1 nobody adopts, and this is not used
+            worth = np.maximum(self.gain * (home + abroad) - home, np.finfo(np.float64).tiny)
+            together = np.log((outlay + self.export_cost * np.exp(log_wage)) / worth)
             alone, second = log_adopt - log_gain - np.log(home), log_adopt - log_gain - np.log(home + abroad)
         # the cutoff of doing both at once lies between those of being first and of being second, whenever it matters
         adopt = np.clip(together, second, alone)

@@ -28,6 +28,7 @@ from bigpush_est.equilibrium.spatial.static import (
     solve_by_attempts,
     solve_static,
 )
+from bigpush_est.errors import InvalidValue
 
 #: Largest log gap of a target that counts.
 _GAP_LIMIT = 2.0
@@ -198,6 +199,22 @@ class Inversion:
     converged: NDArray[np.bool_]
 
 
+def _check_targets(economy: SpatialEconomy, targets: Targets, numeraire: int) -> None:
+    """Refuse targets that no fundamentals can meet."""
+    for j in range(economy.n_sectors):
+        if not economy.trades[j]:
+            continue
+        for key in ("export_intensity", "import_share"):
+            value = float(getattr(targets, key)[j])
+            if not 0.0 < value < 1.0 and (key, j) != ("import_share", numeraire):
+                raise InvalidValue(
+                    key=f"{key}[{j}]",
+                    value=f"{value:g}",
+                    requirement="in (0, 1) for a sector that trades abroad",
+                    remedy="give it a share, or close the sector (foreign_trade = 0)",
+                )
+
+
 def invert(
     economy: SpatialEconomy,
     lagged_share: FloatArray,
@@ -214,6 +231,7 @@ def invert(
 
     ``economy``'s own fundamentals are the scale of the search: ``start`` holds log changes from them.
     """
+    _check_targets(economy, targets, numeraire)
     count = max(economy.n_draws, lagged_share.shape[0] if lagged_share.ndim == 3 else 1)
     system = InversionSystem(economy, lagged_share, targets, numeraire, reference)
     j, n = economy.n_sectors, economy.n_regions

@@ -5,15 +5,15 @@ makes it a question about the push: could a temporary condition have kept the ec
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.spatial.dynamics import Path, solve_path
-from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
+from bigpush_est.equilibrium.spatial.economy import SHAPES, SpatialEconomy
 from bigpush_est.equilibrium.spatial.outcomes import measure
-from bigpush_est.equilibrium.spatial.static import StaticEquilibrium
+from bigpush_est.equilibrium.spatial.static import StaticEquilibrium, solve_static, static_preconditioner
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +46,28 @@ class Baseline:
     freeness_without_highway: FloatArray | None = None
     preconditioners: tuple[FloatArray, ...] | None = None
 
+    @property
+    def n_draws(self) -> int:
+        """D."""
+        return max(len(equilibrium.converged) for equilibrium in self.equilibria)
+
+    def draw(self, index: int = 0) -> "Baseline":
+        """Return one draw's baseline, whose economies have no draws' axis: it is then free for policies."""
+        economies = tuple(one_draw(economy, index) for economy in self.economies)
+        equilibria = []
+        for economy, equilibrium in zip(economies, self.equilibria, strict=True):
+            values = {
+                entry.name: getattr(equilibrium, entry.name)[index : index + 1]
+                for entry in fields(StaticEquilibrium)
+                if entry.name not in ("economy", "lagged_share")
+            }
+            lag = equilibrium.lagged_share
+            values["lagged_share"] = lag[index % lag.shape[0]] if lag.ndim == 3 else lag
+            equilibria.append(replace(equilibrium, economy=economy, **values))
+        initial = self.initial_share
+        initial = initial[index % initial.shape[0]] if initial.ndim == 3 else initial
+        return replace(self, economies=economies, equilibria=tuple(equilibria), initial_share=initial)
+
     def frozen(self) -> SpatialEconomy:
         """Return the economy after the last period: its fundamentals, no subsidy."""
         return without_push(self.economies[-1])
@@ -57,6 +79,13 @@ class Baseline:
             changed = scenario.change(economy, t, self) if scenario and t in self.policy_periods else economy
             periods.append(changed if push else without_push(changed))
         return [*periods, self.frozen()]
+
+
+def one_draw(economy: SpatialEconomy, index: int = 0) -> SpatialEconomy:
+    """Return one draw's economy, without draws' axes."""
+    arrays = {key: getattr(economy, key) for key in SHAPES}
+    carry = {key: array for key, array in arrays.items() if array.ndim > len(SHAPES[key])}
+    return economy.changed(**{key: array[index] for key, array in carry.items()})
 
 
 def without_push(economy: SpatialEconomy) -> SpatialEconomy:
@@ -163,3 +192,52 @@ def compare(
         ]
         found["baseline" if scenario is None else scenario.name] = Comparison(scenario, *paths)
     return found
+
+
+def example_baseline() -> Baseline:
+    """Return a small made-up baseline: four regions in a line, and a push of adoption in the two next to the port.
+
+    Commodities, heavy manufacturing (sector 1) and services; three periods with the same fundamentals, of which the
+    last two are subsidised.  With the push three regions industrialise, without it two.
+
+    Examples
+    --------
+    >>> found = compare(example_baseline(), [None])["baseline"]
+    >>> [path.outcomes.gdp_share[-1, 0, 1].round(2).item() for path in (found.push, found.none)]
+    [0.36, 0.29]
+    """
+    place = np.arange(4)
+    apart = 1.0 + np.abs(place[:, None] - place)
+    nobody = np.zeros((3, 4))
+    push = np.array([[0.0] * 4, [0.1, 0.1, 0.0, 0.0], [0.0] * 4])
+    economy = SpatialEconomy.of(
+        sigma=5.0,
+        theta=4.24,
+        kappa=1.4,
+        eta=1.25,
+        delta=0.68,
+        distortion_elasticity=np.zeros(3),
+        distortion_level=np.ones(3),
+        adoption_cost=[np.inf, 0.25, np.inf],
+        export_cost=[0.02, 0.02, 0.0],
+        preference_share=[0.4, 0.2, 0.4],
+        labour_share=[0.6, 0.4, 0.7],
+        input_share=[[0.2, 0.1, 0.1], [0.1, 0.4, 0.1], [0.1, 0.1, 0.1]],
+        firm_mass=np.repeat([[0.1], [0.05], [0.1]], 4, axis=1),
+        labour=np.full(4, 0.25),
+        freeness=np.stack([apart**-1.29, apart**-1.29, apart**-3.8]),
+        port_freeness=[(1.0 + place) ** -1.29, (1.0 + place) ** -1.29, np.zeros(4)],
+        tariff=[0.2, 0.2, 0.0],
+        productivity=np.ones((3, 4)),
+        foreign_price=[1.0, 2.0, np.inf],
+        foreign_demand=[0.74, 0.1, 0.0],
+        subsidy=nobody,
+    )
+    economies = (economy, economy.changed(subsidy=push), economy.changed(subsidy=push))
+    share = initial = np.array([[0.0] * 4, [0.05] * 4, [0.0] * 4])
+    equilibria = []
+    for period in economies:
+        equilibria.append(solve_static(period, share))
+        share = equilibria[-1].adopter_share[0]
+    matrices = [static_preconditioner(equilibrium) for equilibrium in equilibria]
+    return Baseline(economies, tuple(equilibria), initial, heavy=1, preconditioners=(*matrices, matrices[-1]))
