@@ -5,7 +5,7 @@ PYTHON ?=
 BIN := .venv/bin
 STAMP := .venv/.installed
 
-.PHONY: help report test validate bench docs lint lock clean
+.PHONY: help report korea test validate bench docs lint lock clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -15,6 +15,9 @@ $(STAMP): requirements.lock pyproject.toml
 
 report: $(STAMP)  ## run the shipped study and write its report to reports/published
 	$(BIN)/bigpush-est run models/published.toml --out reports/published --resume --overwrite
+
+korea: $(STAMP)  ## run the quantitative study and write its report to reports/korea
+	$(BIN)/bigpush-est run models/korea.toml --out reports/korea --resume --overwrite
 
 test: $(STAMP)  ## unit tests, the examples in docstrings and in the documentation
 	$(BIN)/python -m pytest -q

@@ -27,6 +27,7 @@ def build_results(
     inversions: list[Inversion],
     paths: dict[str, Arrays],
     variants: list[dict[str, Any]],
+    optional: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any], Arrays]:
     """Return results.json's content and the arrays that figures are drawn from."""
     bundle = study.bundle
@@ -64,6 +65,7 @@ def build_results(
         "untargeted": untargeted(study, inversions, heavy),
         "variants": variants,
     }
+    results |= {key: value for key, value in (optional or {}).items() if value}
     results["scorecard"] = scorecard(study, results)
     results["failures"] = _failures(results)
     return results, _figure_arrays(study, calibration, base, heavy)

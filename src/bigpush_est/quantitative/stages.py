@@ -19,6 +19,7 @@ from bigpush_est.equilibrium.spatial.inversion import Inversion
 from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS, Baseline, compare
 from bigpush_est.errors import InputError, Interrupted
 from bigpush_est.quantitative.artefacts import Arrays, calibration_arrays, path_arrays
+from bigpush_est.quantitative.exercises import exercises
 from bigpush_est.quantitative.problem import baseline
 from bigpush_est.quantitative.results import build_results, effect_of_push
 from bigpush_est.quantitative.study import QuantitativeStudy
@@ -82,9 +83,10 @@ def _stages(study: QuantitativeStudy, folder: RunFolder, workers: int, told: Pro
     calibration = _kept(folder, CALIBRATION, lambda: calibrated(study, told))
     inversions, ready = economies(study, calibration["parameters"])
     paths = _paths(study, folder, ready, told)
+    policies = _policies(study, folder, ready, told)
     variants = _variants(study, folder, workers, told)
     told("Summarising", 0, 1)
-    results, arrays = build_results(study, calibration, inversions, paths, variants)
+    results, arrays = build_results(study, calibration, inversions, paths, variants, {"policies": policies})
     folder.write_json("results.json", results)
     folder.write_arrays("figures.npz", arrays)
     told("Summarising", 1, 1)
@@ -158,6 +160,25 @@ def _paths(study: QuantitativeStudy, folder: RunFolder, ready: Baseline, told: P
 
         found[name] = _kept(folder, f"outcomes/path-{name}.npz", work)
         told("Paths with and without the push", done, len(scenarios))
+    return found
+
+
+def _policies(
+    study: QuantitativeStudy, folder: RunFolder, ready: Baseline, told: Progress
+) -> dict[str, dict[str, Any]]:
+    """Do the exercises of Appendix F.4 that are not done yet."""
+    if not study.spec.policies.run:
+        return {}
+    todo, found = exercises(study, ready), {}
+    told("Other policies", 0, len(todo))
+    for done, (name, work) in enumerate(todo.items(), start=1):
+        piece = f"checkpoints/policy-{name}.json"
+        stored = folder.stored_piece(piece)
+        if stored is None:
+            folder.write_piece(piece, work())
+            stored = folder.stored_piece(piece)
+        found[name] = stored
+        told("Other policies", done, len(todo))
     return found
 
 

@@ -237,7 +237,7 @@ def prior_draws(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     """Draw each prior's draws, split into those with several steady states and those with one."""
     part = _part(arrays, "prior")
     multiple = part["multiple"].astype(bool)
-    entries = [row for row in results["parameters"] if row["prior"]][:MOST_PANELS]
+    entries = [row for row in results["parameters"] if row["prior"] and np.ptp(part[row["name"]]) > 0.0][:MOST_PANELS]
     columns = min(2, len(entries))
     rows = -(-len(entries) // columns)
     picture = canvas(1.0 + 2.6 * rows)
@@ -345,8 +345,8 @@ def divergence(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     panel = picture.subplots()
     moving = np.flatnonzero((np.abs(np.diff(part["output"], axis=1)) > 1e-4).any(axis=0))
     last = int(min(part["period"][-1], max(6, (moving[-1] + 2) if moving.size else 6)))
-    ratio = float(part["output"][1, last] / part["output"][0, last])
-    apart = ratio > 1.01
+    poor, rich = (float(output) for output in part["output"][:, last])
+    apart = rich > 1.01 * poor
     for start, path, color, marker in zip(part["start"], part["output"], (VERMILION, BLUE), ("v", "^"), strict=True):
         panel.plot(part["period"], path, color=color, marker=marker, ms=6)
         if apart:
@@ -359,7 +359,8 @@ def divergence(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     panel.set_xticks(range(0, last + 1, 1 if last <= 10 else 2))
     panel.set_xlabel("generation")
     panel.set_ylabel("output per worker, goods")
-    end = f"end a factor of {printed(ratio, 2)} apart" if apart else "end in the same place"
+    gap = f"a factor of {printed(rich / poor, 2)} apart" if poor > 0.0 else "apart, one with no output"
+    end = f"end {gap}" if apart else "end in the same place"
     panel.set_title(f"Two countries that start nearly alike {end}")
     grid(panel)
     return picture
@@ -378,6 +379,8 @@ def theory_figures(results: dict[str, Any], arrays: dict[str, Any]) -> dict[str,
             "wages": lambda: wages(results, arrays),
             "divergence": lambda: divergence(results, arrays),
         }
-    if results["prior"] is not None:
+    # a prior that holds its parameter fixed leaves nothing to draw
+    priors = [row["name"] for row in results["parameters"] if row["prior"]]
+    if any(np.ptp(arrays[f"prior.{name}"]) > 0.0 for name in priors):
         drawn["prior"] = lambda: prior_draws(results, arrays)
     return drawn

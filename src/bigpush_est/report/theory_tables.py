@@ -16,7 +16,7 @@ EVENTS = {
 QUANTITIES = {
     "trap": "Share that ends the trap’s basin",
     "payment": "Smallest push, per agent that acts",
-    "bill": "What the push costs",
+    "bill": "What the push costs, spread over all",
     "welfare_gain": "Gain in welfare from the trap to the best state",
 }
 
@@ -137,7 +137,8 @@ def _answers(results: dict[str, Any]) -> Table:
         text = f"{percent(push['together'])} of {agents} have to {verb} together; then no money is needed"
         answer("together", "The smallest push, if they trust each other", text, push["together"])
         if _known(push["payment"]):
-            paid = f"{figure(push['payment'])} {results['paid']}, for one period; in all {figure(push['bill'])}"
+            spread = f"spread over all {agents} {figure(push['bill'])}"
+            paid = f"{figure(push['payment'])} {results['paid']}, for one period; {spread}"
         else:
             paid = "no finite payment: somebody has to bear the cost ahead of demand"
         answer("payment", "The smallest push, if they expect the past", paid, push["payment"])
