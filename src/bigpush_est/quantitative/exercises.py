@@ -1,4 +1,4 @@
-"""The exercises that Section 6 names from Appendix F.4, as rows for the report: one piece of a run each."""
+"""Steady states that are found, and the exercises that Section 6 names from Appendix F.4: one piece of a run each."""
 
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +12,8 @@ from bigpush_est.equilibrium.spatial.market_access import (
     randomised_allocations,
 )
 from bigpush_est.equilibrium.spatial.mobility import mobility_paths
+from bigpush_est.equilibrium.spatial.multiplicity import search_steady_states
+from bigpush_est.equilibrium.spatial.outcomes import measure
 from bigpush_est.equilibrium.spatial.policies import (
     PathSettings,
     PolicyEvaluator,
@@ -20,9 +22,71 @@ from bigpush_est.equilibrium.spatial.policies import (
     optimal_uniform,
 )
 from bigpush_est.equilibrium.spatial.scenarios import Baseline
+from bigpush_est.equilibrium.spatial.static import solve_static
+from bigpush_est.quantitative.artefacts import Arrays
 from bigpush_est.quantitative.study import QuantitativeStudy
 
 type Piece = dict[str, Any]
+
+
+def steady_states(study: QuantitativeStudy, ready: Baseline, base: Arrays) -> Piece:
+    """Return the distinct steady states of the frozen economy that are found from several starts.
+
+    Starts are λ = 0, λ = 1, the shares after the last calibrated year with and without the push, and random ones.
+    """
+    given, paths = study.spec.steady_states, study.spec.paths
+    after = len(study.bundle.years)
+    starts = {"with the push": base["push.shares"][after], "without the push": base["none.shares"][after]}
+    matrices, economy = ready.preconditioners, ready.frozen()
+    found = search_steady_states(
+        economy,
+        starts,
+        extra=given.random_starts,
+        seed=study.spec.seed,
+        tolerance=given.tolerance,
+        point=ready.equilibria[-1].point[0],
+        preconditioner=None if matrices is None else matrices[-1],
+        max_periods=paths.max_periods,
+    )
+    shares = found.states()
+    heavy = ready.heavy
+    solved = solve_static(economy, shares, start=ready.equilibria[-1].point[0]) if shares.size else None
+    outcome = None if solved is None else measure(solved)
+
+    def levels(k: int) -> Piece:
+        if outcome is None:
+            return {}
+        return {
+            "heavy_gdp_share": float(outcome.gdp_share[k, heavy]),
+            "export_intensity": float(outcome.export_intensity[k, heavy]),
+            "industrialised": int((shares[k, heavy] > 0.5).sum()),
+        }
+
+    names = np.array(study.bundle.regions)
+    return {
+        "tolerance": found.tolerance,
+        "separation": _number(found.separation[0]),
+        "count": int(found.count[0]),
+        "states": [
+            {
+                "state": str(k + 1),
+                **levels(k),
+                "regions": names[shares[k, heavy] > 0.5].tolist(),
+                "starts": len(basin),
+            }
+            for k, basin in enumerate(found.basins())
+        ],
+        "starts": [
+            {
+                "start": name,
+                "fate": str(fate),
+                "state": None if state < 0 else str(state + 1),
+                **({} if state < 0 else {key: levels(state)[key] for key in ("heavy_gdp_share", "industrialised")}),
+            }
+            for name, fate, state in zip(found.starts, found.fate[:, 0], found.state[:, 0], strict=True)
+        ],
+        "push_moves_the_economy": bool(found.state[2, 0] != found.state[3, 0]),
+    }
 
 
 def exercises(study: QuantitativeStudy, ready: Baseline) -> dict[str, Callable[[], Piece]]:

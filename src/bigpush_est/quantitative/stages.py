@@ -19,7 +19,7 @@ from bigpush_est.equilibrium.spatial.inversion import Inversion
 from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS, Baseline, compare
 from bigpush_est.errors import InputError, Interrupted
 from bigpush_est.quantitative.artefacts import Arrays, calibration_arrays, path_arrays
-from bigpush_est.quantitative.exercises import exercises
+from bigpush_est.quantitative.exercises import exercises, steady_states
 from bigpush_est.quantitative.problem import baseline
 from bigpush_est.quantitative.results import build_results, effect_of_push
 from bigpush_est.quantitative.study import QuantitativeStudy
@@ -83,10 +83,15 @@ def _stages(study: QuantitativeStudy, folder: RunFolder, workers: int, told: Pro
     calibration = _kept(folder, CALIBRATION, lambda: calibrated(study, told))
     inversions, ready = economies(study, calibration["parameters"])
     paths = _paths(study, folder, ready, told)
+    told("Steady states from several starts", 0, 1)
+    states = _piece(folder, "checkpoints/steady-states.json", lambda: steady_states(study, ready, paths["baseline"]))
+    told("Steady states from several starts", 1, 1)
     policies = _policies(study, folder, ready, told)
     variants = _variants(study, folder, workers, told)
     told("Summarising", 0, 1)
-    results, arrays = build_results(study, calibration, inversions, paths, variants, {"policies": policies})
+    results, arrays = build_results(
+        study, calibration, inversions, paths, variants, {"steady_states": states, "policies": policies}
+    )
     folder.write_json("results.json", results)
     folder.write_arrays("figures.npz", arrays)
     told("Summarising", 1, 1)
@@ -102,6 +107,16 @@ def _kept(folder: RunFolder, name: str, work: Callable[[], Arrays]) -> Arrays:
     if stored is None:
         folder.write_arrays(name, work())
         stored = folder.stored_arrays(name)
+        assert stored is not None
+    return stored
+
+
+def _piece(folder: RunFolder, name: str, work: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """Return a saved piece of this very run, or do the work and save it."""
+    stored: dict[str, Any] | None = folder.stored_piece(name)
+    if stored is None:
+        folder.write_piece(name, work())
+        stored = folder.stored_piece(name)
         assert stored is not None
     return stored
 
@@ -172,12 +187,7 @@ def _policies(
     todo, found = exercises(study, ready), {}
     told("Other policies", 0, len(todo))
     for done, (name, work) in enumerate(todo.items(), start=1):
-        piece = f"checkpoints/policy-{name}.json"
-        stored = folder.stored_piece(piece)
-        if stored is None:
-            folder.write_piece(piece, work())
-            stored = folder.stored_piece(piece)
-        found[name] = stored
+        found[name] = _piece(folder, f"checkpoints/policy-{name}.json", work)
         told("Other policies", done, len(todo))
     return found
 
