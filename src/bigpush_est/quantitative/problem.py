@@ -88,22 +88,25 @@ def calibration_problem(
 
 
 def sector_roles(bundle: EconomyBundle) -> tuple[int, tuple[int, ...]]:
-    """Return the adopting sector, and the others that trade abroad: they share one export cost."""
+    """Return the adopting sector, and the others that trade abroad (if any): they share one export cost."""
     adopting = np.flatnonzero(bundle.adopts)
     others = np.flatnonzero(bundle.foreign_trade & ~bundle.adopts)
-    if adopting.size != 1 or others.size == 0:
+    if adopting.size != 1:
         raise InvalidValue(
-            key="sectors.csv: adopts, foreign_trade",
-            value=f"{adopting.size} adopting sectors, {others.size} others that trade abroad",
-            requirement="one sector that adopts, and at least one other that trades abroad",
-            remedy="merge sectors: the calibration has one adoption cost and two export costs",
+            key="sectors.csv: adopts",
+            value=f"1 in {adopting.size} sectors",
+            requirement="1 in exactly one sector: the calibration has one adoption cost",
+            remedy="merge the sectors that adopt",
         )
     return int(adopting[0]), tuple(int(j) for j in others)
 
 
 def _light(bundle: EconomyBundle, others: tuple[int, ...]) -> int:
-    """Return the sector whose exporter share identifies the others' export cost: "light", or the last of them."""
-    return next((j for j in others if bundle.sectors[j] == "light"), others[-1])
+    """Return the sector whose exporter share identifies the others' export cost: "light", or the last of them.
+
+    Where no other sector trades abroad, it is the adopting sector, and the others' export cost has to be held.
+    """
+    return next((j for j in others if bundle.sectors[j] == "light"), others[-1] if others else sector_roles(bundle)[0])
 
 
 def moment_names(bundle: EconomyBundle) -> list[str]:
