@@ -16,7 +16,7 @@ from bigpush_est.data.economy_bundle import write_economy_bundle
 from bigpush_est.data.economy_checks import OPTIONAL_TABLES, TABLES
 from bigpush_est.quantitative.stages import run_quantitative
 from bigpush_est.quantitative.study import QuantitativeStudy
-from bigpush_est.report.quantitative import exercise_figures, exercises, printed_tables, write_quantitative_report
+from bigpush_est.report.quantitative import optional_figures, optional_tables, printed_tables, write_quantitative_report
 from bigpush_est.report.quantitative.contents import all_tables
 from bigpush_est.report.quantitative.figures import adopter_paths, figure4, horizon, named_regions, spread
 from bigpush_est.report.quantitative.korea_map import korea_map
@@ -33,6 +33,7 @@ TABLES_ALWAYS = {
     *("table3_a", "table3_b", "table3_c", "paths", "regions", "untargeted", "scorecard"),
     *("inputs", "settings", "provenance"),
 }
+STEADY = "steady state"
 NAMES = ("Bay", "Cape", "Dale", "Edge", "Ford")
 STUDY: dict[str, Any] = {
     "name": "tiny",
@@ -47,6 +48,7 @@ STUDY: dict[str, Any] = {
         "fixed": {"adoption_cost": 0.03, "export_cost_heavy": 0.03, "subsidy_rate": 0.06, "kappa": 1.9, "tau_bar": 0.9},
     },
     "paths": {"max_periods": 80},
+    "policies": {"run": False},
     "variants": [{"group": "Trade", "label": "farther apart", "set": {"parameters.trade_elasticity": 1.1}}],
 }
 
@@ -120,8 +122,10 @@ def run(tmp_path_factory):
 
 @pytest.fixture
 def results(run):
-    """A copy of the run's results, to be changed; every diagnostic passes."""
+    """A copy of the run's results, to be changed: every diagnostic passes, and there are no optional sections."""
     found = run.read_json("results.json")
+    for section in ("steady_states", "policies", "ensemble"):
+        found.pop(section, None)
     found["failures"] = []
     found["calibration"]["converged"] = True
     return found
@@ -218,9 +222,9 @@ def everything(results):
     ids = [row["region"] for row in full["regions"]]
     full["steady_states"] = {
         "starts": [
-            {"start": "no adopters", "fate": "steady state", "state": 1, "heavy_gdp_share": 0.08, "industrialised": 1},
+            {"start": "no adopters", "fate": STEADY, "state": 1, "heavy_gdp_share": 0.08, "industrialised": 1},
             {"start": "random 1", "fate": "cycle", "state": None, "heavy_gdp_share": 0.09, "industrialised": 1},
-            {"start": "all adopters", "fate": "steady state", "state": 2, "heavy_gdp_share": 0.2, "industrialised": 3},
+            {"start": "all adopters", "fate": STEADY, "state": 2, "heavy_gdp_share": 0.2, "industrialised": 3},
         ],
         "states": [
             {
@@ -230,28 +234,61 @@ def everything(results):
             for number, share, size in ((1, 0.08, 1), (2, 0.2, 3))
         ],
         "tolerance": 1e-4,
+        "separation": 0.2,
+        "push_moves_the_economy": True,
     }
     rates = [0.0, 0.1, 0.2, 0.3]
     full["policies"] = {
         "uniform": {
             **{"rates": rates, "heavy_gdp_share": [0.11, 0.12, 0.12, None], "welfare_log": [0.0, 0.03, 0.01, None]},
-            **{"welfare_linear": [0.0, 0.031, 0.011, None], "fates": ["steady state"] * 3 + ["cycle"]},
-            "best": {"rate": 0.1, "welfare_log": 0.03},
+            **{"welfare_linear": [0.0, 0.031, 0.011, None], "fates": [STEADY] * 3 + ["cycle"]},
+            "best": {"rate": 0.1, "at_the_edge": True, "gdp_share": 0.12, "welfare_log": 0.03, "fate": STEADY},
         },
-        "general": {"policies": ["none", "push", "general"], "heavy_gdp_share": [0.11, 0.12, 0.115]},
-        "regional": {"welfare": 0.05, "trace": [0.01, 0.05], "rates": [{"region": ids[0], "rate": 0.25}]},
-        "allocations": {
-            "n": 256,
-            "regressions": [
-                {"predictor": "market_access", "slope": 0.5, "standard_error": 0.1, "t": 5.0, "r2": 0.3},
-                {"predictor": "distance_to_port", "slope": 0.01, "standard_error": 0.1, "t": 0.1, "r2": 0.0},
+        "general": {
+            "policies": [
+                {"policies": "none", "rate": 0.0, "gdp_share": 0.11, "welfare_log": 0.0, "bill": 0.0, "fate": STEADY},
+                {
+                    "policies": "push",
+                    "rate": 0.06,
+                    "gdp_share": 0.12,
+                    "welfare_log": 0.02,
+                    "bill": 0.004,
+                    "fate": STEADY,
+                },
+                {"policies": "general", "rate": 0.01, "gdp_share": None, "bill": 0.004, "fate": "cycle"},
             ],
-            "joint": [{"predictor": "market_access", "slope": 0.4, "standard_error": 0.1, "t": 4.0}],
+            "relative_effect": 0.4,
         },
-        "mobility": {"gdp_share": 0.021, "gdp_share_push": 0.13, "fate": "steady state"},
+        "regional": {
+            **{"welfare": 0.05, "settled": False, "gdp_share": 0.13, "bill": 0.004, "fate": STEADY},
+            **{"push": {"gdp_share": 0.12, "bill": 0.004}, "trace": [{"start": "push", "round": 1, "welfare": 0.05}]},
+            "rates": [{"region": ids[0], "rate": 0.25}, {"region": ids[1], "rate": 0.3}],
+        },
+        "allocations": {
+            **{"n": 250, "unusable": 6, "left_out": ["adopter_share"], "push_beats": 0.9},
+            "regressions": [
+                {"predictor": "market_access", "slope": 0.005, "standard_error": 0.001, "t": 5.0, "r2": 0.3},
+                {"predictor": "port_distance", "slope": 0.0001, "standard_error": 0.001, "t": 0.1, "r2": 0.0},
+            ],
+            "joint": [
+                {
+                    "predictor": "market_access",
+                    "slope": 0.004,
+                    "standard_error": 0.001,
+                    "t": 4.0,
+                    "r2_lost_without": 0.2,
+                },
+                {"predictor": "port_distance", "slope": 0.0, "standard_error": 0.001, "t": 0.2, "r2_lost_without": 0.0},
+            ],
+            "welfare_regressions": [{"predictor": "labour", "slope": 0.001, "t": 1.0}],
+        },
+        "mobility": {
+            **{"migration_elasticity": 3.0, "gdp_share": 0.021, "gdp_share_push": 0.13, "moved_by_the_push": 0.017},
+            "fate_push": STEADY,
+        },
     }
     effect = full["table3"]["baseline"]
-    shown = {"converged": True, "fates": ["steady state"] * 2, "failed": None, "parameters": [0.02] * 6}
+    shown = {"converged": True, "fates": [STEADY] * 2, "failed": None, "parameters": [0.02] * 6}
     full["variants"] = [
         {"group": "Spillovers", "label": "δ = 0.45", **effect, **shown, "gdp_share": -0.0048},
         {"group": "Spillovers", "label": "δ = 1.08", **effect, **shown, "gdp_share": 0.08, "fates": ["cycle", "cycle"]},
@@ -269,7 +306,7 @@ def everything(results):
 
 OPTIONAL_FIGURES = {"steady_states", "uniform_rates", "variants", "ensemble"}
 OPTIONAL_TABLES_HERE = {
-    *("steady_states", "steady_state_starts", "uniform_rates", "general_subsidies", "regional_rates", "allocations"),
+    *("steady_states", "steady_state_starts", "uniform_rates", "policies", "regional_rates", "allocations"),
     *("mobility", "variants", "ensemble", "ensemble_economies"),
 }
 
@@ -280,8 +317,12 @@ OPTIONAL_TABLES_HERE = {
 def test_a_run_writes_its_report(run):
     read = Read(run)
     words, found = sound(read), run.read_json("results.json")
-    assert read.figures == {*FIGURES, "variants"}
-    assert read.tables == TABLES_ALWAYS | {"variants"}
+    assert read.figures >= {*FIGURES, "variants"}
+    assert read.tables >= TABLES_ALWAYS | {"variants", "steady_states", "steady_state_starts"}
+    states = found["steady_states"]["states"]
+    assert [row["regions"] for row in read.rows("steady_states")] == [
+        "; ".join(name.capitalize() for name in row["regions"]) for row in states
+    ]
     assert "Synthetic economy: not Korea’s data" in words
     assert "Five regions on a line, made up for a test." in words
     assert "published: moments" in words
@@ -371,7 +412,7 @@ def test_the_answer_is_that_of_the_results(results, page):
     assert effect["gdp_share"] > 0.01
     assert f"by {100 * effect['gdp_share']:.2f} p.p., {100 * effect['gdp_share_relative']:.1f}% of the share" in words
     assert "(the paper: 3.59 p.p., 27%)" in words
-    assert "With the push two of 5 regions end industrialised, without it one: Bay does only with it." in words
+    assert "With the push two of 5 regions end industrialised, without it one: only with it Bay." in words
     assert "in the one region that changes" in words
     assert "Diagnostics failed" not in words
     assert "not to be relied on" not in words
@@ -403,8 +444,9 @@ def test_no_region_changes(results):
 def test_regions_that_industrialise_only_without_the_push(results):
     for row in results["regions"]:
         row["adopters_push"], row["adopters_none"] = row["adopters_none"], row["adopters_push"]
-    assert "Bay does" not in first_page(results).answer
-    assert "Bay only without it." in first_page(results).answer
+    assert "without it two: only without it Bay." in first_page(results).answer
+    results["regions"][1] |= {"adopters_push": 1.0, "adopters_none": 0.0}
+    assert "only with it Cape; only without it Bay." in first_page(results).answer
 
 
 def test_failures_come_before_the_answer(results, page):
@@ -443,8 +485,9 @@ def test_searches_are_counted(results):
 
 def test_panel_c_is_compared_by_direction_and_order(results):
     base, scenarios = results["table3"]["baseline"]["gdp_share"], results["table3"]["scenarios"]
+    pushed = results["table3"]["baseline"]["gdp_share_push"]
     for row, effect in zip(scenarios, (0.9, 0.8, 1.0, 0.0, 0.3, 1.2), strict=True):
-        row["gdp_share"] = effect * base
+        row |= {"gdp_share": effect * base, "gdp_share_push": pushed - 0.01}
     found = panel_c(results)
     assert found["like"] == [scenarios[k]["name"] for k in (0, 1, 3, 4)]
     assert found["unlike"] == ["no_highway", "worsened_level"]
@@ -452,6 +495,7 @@ def test_panel_c_is_compared_by_direction_and_order(results):
     text = conditions(results)
     assert text.startswith("Four of six scenarios move the effect the way they do in the paper (no expressway leaves")
     assert "worsened distortions: level (τ̄) moves it the other way" in text
+    assert "; six if set against the baseline’s path without the push" in text
     ranks = np.corrcoef(np.argsort(np.argsort([0.9, 0.8, 1.0, 0.0, 0.3, 1.2])), [5, 4, 3, 0, 2, 1])[0, 1]
     assert found["rank"] == pytest.approx(ranks)
     for row in scenarios:
@@ -489,14 +533,23 @@ def test_optional_sections_that_are_present_are_shown(results, page):
     words = sound(read)
     assert read.figures == {*FIGURES, *OPTIONAL_FIGURES}
     assert read.tables == TABLES_ALWAYS | OPTIONAL_TABLES_HERE
-    assert "At least two steady states exist (3 starts), with heavy GDP shares from 8.0% to 20.0%." in words
+    assert (
+        "Two steady states were found from 3 starts, with heavy GDP shares from 8.0% to 20.0%. With and without"
+        in words
+    )
     assert "Over 6 economies that hold the same published aggregates the effect has the median 2.50 p.p." in words
     assert "it is at least the paper’s in two of them" in words
     assert "In the one recalibrated variant that passed its diagnostics the effect is −0.48 p.p." in words
     assert "two more did not pass their diagnostics" in words
     assert "failed: it could not be inverted" in words
     assert "Rates that lead to no steady state: 1." in words
+    assert "The best rate is the highest that was tried" in words
+    assert "Subsidies to all firms at the push’s bill have 40% of its effect" in words
+    assert "These rates cost what the push costs. The search was cut off before it came to rest." in words
+    assert "250 random sets of regions with the push’s rates. 6 more led to no steady state." in words
+    assert "Left out, as the same in every set: adopter share. Together, |t| exceeds 1.96 for market access;" in words
     assert "Distance to port" in words
+    assert [row["region"] for row in read.rows("regional_rates")] == ["cape", "bay"]
     assert read.rows("uniform_rates")[1]["rate"] == "0.1"
     assert [row["seed"] for row in read.rows("ensemble_economies")] == list("012345")
     assert read.rows("steady_states")[1]["regions"] == "Bay; Cape; Dale"
@@ -535,18 +588,18 @@ def test_any_missing_key_of_an_optional_section_drops_no_page(results, page, mon
 
 
 DRAWN = {
-    "steady_states": lambda results: [exercise_figures.steady_states(results)],
-    "policies": lambda results: [exercise_figures.uniform_rates(results, 0.06)],
+    "steady_states": lambda results: [optional_figures.steady_states(results)],
+    "policies": lambda results: [optional_figures.uniform_rates(results, 0.06)],
     "variants": lambda results: [
-        exercise_figures.variants(results, lines, 0.0359) for lines in exercise_figures.variant_pages(results)
+        optional_figures.variants(results, lines, 0.0359) for lines in optional_figures.variant_pages(results)
     ],
-    "ensemble": lambda results: [exercise_figures.ensemble(results, 0.0359)],
+    "ensemble": lambda results: [optional_figures.ensemble(results, 0.0359)],
 }
 
 
 def _built(results, section):
     """Put every table and sentence together, and the figure of one optional section."""
-    for table in exercises.tables(results):
+    for table in optional_tables.tables(results):
         if table.rows:
             assert "None" not in table.latex()
             assert all(len(cells) == len(table.columns) for _, rows in table.blocks() for _, cells in rows)
@@ -663,7 +716,7 @@ def test_what_a_terminal_prints(results):
     assert cells[0] == "Heavy GDP share"
     assert cells[3] == f"{100 * effect['gdp_share']:.2f}"
     names = [table.name for table in printed_tables(everything(results))]
-    assert {"steady_states", "general_subsidies", "variants", "ensemble"} <= set(names)
+    assert {"steady_states", "policies", "variants", "ensemble"} <= set(names)
 
 
 # -- pieces ----------------------------------------------------------------------------------------------------------

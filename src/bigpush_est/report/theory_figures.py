@@ -355,7 +355,7 @@ def divergence(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
         low, high = (f"{100.0 * start:.0f}%" for start in part["start"])
         panel.text(last + 0.3, part["output"][0, last], f"start with\n{low} and {high}\nskilled", va="center")
     panel.set_xlim(-0.15, last + 0.15)
-    panel.set_ylim(0.0, 1.12 * float(part["output"].max()))
+    panel.set_ylim(0.0, 1.12 * float(part["output"].max()) or 1.0)
     panel.set_xticks(range(0, last + 1, 1 if last <= 10 else 2))
     panel.set_xlabel("generation")
     panel.set_ylabel("output per worker, goods")

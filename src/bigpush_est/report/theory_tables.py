@@ -143,7 +143,8 @@ def _answers(results: dict[str, Any]) -> Table:
             paid = "no finite payment: somebody has to bear the cost ahead of demand"
         answer("payment", "The smallest push, if they expect the past", paid, push["payment"])
     columns = (Column("question", "Question"), Column("answer", "Answer"))
-    return Table("answers", f"{results['title']}", columns, rows, f"The wedge: {results['wedge']}.")
+    note = f"The wedge: {results['wedge']}. Timing: {results['timing']}. Sources: {results['sources']}."
+    return Table("answers", results["title"], columns, rows, note)
 
 
 def _effects(results: dict[str, Any]) -> Table:

@@ -5,7 +5,7 @@ from typing import Any
 
 from bigpush_est.report.numbers import signed
 from bigpush_est.report.quantitative import calibration_tables as calibration
-from bigpush_est.report.quantitative import exercises
+from bigpush_est.report.quantitative import optional_tables as optional
 from bigpush_est.report.quantitative import outcome_tables as outcome
 from bigpush_est.report.quantitative.labels import (
     Results,
@@ -39,7 +39,7 @@ def all_tables(results: Results, study: dict[str, Any] | None = None) -> dict[st
         outcome.table3_c(results),
         outcome.paths(results),
         outcome.regions(results),
-        *exercises.tables(results),
+        *optional.tables(results),
         outcome.untargeted(results),
         outcome.scorecard(results),
         inputs(results),
@@ -64,7 +64,7 @@ def printed_tables(results: Results) -> list[Table]:
         outcome.table3_b(results),
         outcome.table3_c(results),
         outcome.paths(results),
-        *exercises.printed(results),
+        *optional.printed(results),
     ]
     return [table for table in tables if table.rows]
 

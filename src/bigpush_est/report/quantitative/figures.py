@@ -185,6 +185,26 @@ def named_regions(results: Results) -> list[int]:
     return order[: max(min(LEAST, len(rows)), min(MOST, certain))]
 
 
+#: Colour, dashes, width and meaning of a region's line, by whether and when it industrialises.
+_LINES: dict[str, tuple[str, str, float, str]] = {
+    "alike": (BLUE, "-", 1.1, "named, ends alike"),
+    "with": (VERMILION, "--", 1.1, "industrialised only with the push"),
+    "without": (PURPLE, "-.", 1.1, "industrialised only without"),
+    "subsidised": (GREY, "-", 0.6, "others, subsidised"),
+    "other": ("#A8A8A8", ":", 0.8, "others, not subsidised"),
+}
+
+
+def _kinds(results: Results, named: list[int]) -> list[str]:
+    """Return which of ``_LINES`` each region has."""
+    gained, lost = ({row["region"] for row in part} for part in switched(results))
+    kinds = []
+    for k, row in enumerate(results["regions"]):
+        rest = "alike" if k in named else "subsidised" if row["subsidised"] else "other"
+        kinds.append("with" if row["region"] in gained else "without" if row["region"] in lost else rest)
+    return kinds
+
+
 def adopter_paths(results: Results, arrays: dict[str, Any]) -> Figure:
     """Draw the adopter share of every region with and without the push; the highest are named."""
     picture = labelled(results, 3.4)
@@ -192,43 +212,22 @@ def adopter_paths(results: Results, arrays: dict[str, Any]) -> Figure:
     rows, periods = results["regions"], horizon(arrays)
     year = arrays["year"][:periods]
     named = named_regions(results)
-    only = {row["region"]: n for n, part in enumerate(switched(results)) for row in part}
+    kinds = _kinds(results, named)
     for panel, side, title in zip(panels, ("push", "none"), ("With the push", "Without the push"), strict=True):
         paths = 100.0 * arrays[f"{side}_adopter_share"][:periods]
-        for k in range(paths.shape[1]):
-            if k not in named:
-                subsidised = bool(rows[k]["subsidised"])
-                panel.plot(
-                    year,
-                    paths[:, k],
-                    color=GREY if subsidised else "#A8A8A8",
-                    lw=0.6,
-                    ls="-" if subsidised else ":",
-                    zorder=1,
-                )
+        for k, kind in enumerate(kinds):
+            color, style, width, _ = _LINES[kind]
+            panel.plot(year, paths[:, k], color=color, ls=style, lw=width, zorder=1 + (width > 1.0))
         ends = spread([float(paths[-1, k]) for k in named], 6.2, 1.0, 102.0)
         for k, place in zip(named, ends, strict=True):
-            color, style = (
-                ((VERMILION, "--"), (PURPLE, "-."))[only[rows[k]["region"]]]
-                if rows[k]["region"] in only
-                else (BLUE, "-")
-            )
-            panel.plot(year, paths[:, k], color=color, ls=style, lw=1.1, zorder=2)
+            line = {"arrowstyle": "-", "color": _LINES[kinds[k]][0], "lw": 0.5, "shrinkA": 1, "shrinkB": 0}
             panel.annotate(
                 rows[k]["name"],
                 (year[-1], float(paths[-1, k])),
                 xytext=(1.07, place),
                 textcoords=("axes fraction", "data"),
-                arrowprops={
-                    "arrowstyle": "-",
-                    "color": color,
-                    "lw": 0.5,
-                    "shrinkA": 1,
-                    "shrinkB": 0,
-                    "relpos": (0.0, 0.5),
-                    "patchA": None,
-                },
-                color=color,
+                arrowprops=line | {"relpos": (0.0, 0.5), "patchA": None},
+                color=_LINES[kinds[k]][0],
                 fontsize=7,
                 va="center",
                 annotation_clip=False,
@@ -240,14 +239,11 @@ def adopter_paths(results: Results, arrays: dict[str, Any]) -> Figure:
         panel.set_title(title)
     panels[0].set_ylabel("adopters, % of heavy firms")
     handles: list[Line2D | Patch] = [
-        Line2D([], [], color=BLUE, label="named, ends alike"),
-        Line2D([], [], color=VERMILION, ls="--", label="industrialised only with the push"),
-        *([Line2D([], [], color=PURPLE, ls="-.", label="only without")] if 1 in only.values() else []),
-        Line2D([], [], color=GREY, lw=0.6, label="others, subsidised"),
-        Line2D([], [], color="#A8A8A8", lw=0.9, ls=":", label="not subsidised"),
-        Patch(color=POLICY, label="policy years"),
+        Line2D([], [], color=color, ls=style, lw=width, label=label)
+        for kind, (color, style, width, label) in _LINES.items()
+        if kind in kinds
     ]
-    picture.legend(handles=handles, loc="outside upper left", ncols=3)
+    picture.legend(handles=[*handles, Patch(color=POLICY, label="policy years")], loc="outside upper left", ncols=3)
     return picture
 
 

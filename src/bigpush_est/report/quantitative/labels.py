@@ -220,10 +220,10 @@ def listed(names: list[str], most: int = 8) -> str:
     Examples
     --------
     >>> listed(["Ulsan"]), listed(["Ulsan", "Pohang", "Gumi"]), listed(list("abcd"), 2)
-    ('Ulsan', 'Ulsan, Pohang and Gumi', 'a, b and 2 more')
+    ('Ulsan', 'Ulsan, Pohang and Gumi', 'a, b and two more')
     """
     if len(names) > most:
-        names = [*names[:most], f"{len(names) - most} more"]
+        names = [*names[:most], f"{spelt(len(names) - most)} more"]
     return names[0] if len(names) == 1 else ", ".join(names[:-1]) + " and " + names[-1] if names else "none"
 
 
@@ -281,13 +281,14 @@ def panel_c(results: Results) -> dict[str, Any]:
     -------
     dict
         ``like`` and ``unlike``: names of scenarios; ``still``: those of ``unlike`` that leave our effect as it is;
-        ``rank``: the rank correlation of the effects, or None; ``base`` and ``paper``: effects of the baseline.
+        ``rank``: the rank correlation of the effects, or None; ``base`` and ``paper``: effects of the baseline;
+        ``other``: how many are alike if the push under a scenario is set against the baseline without the push.
     """
     table = results["table3"]
     base, paper = table["baseline"]["gdp_share"], table["paper"]["A heavy_gdp_share aggregate"]
     like: list[str] = []
     unlike: list[str] = []
-    still, ours, theirs = [], [], []
+    still, ours, theirs, other = [], [], [], 0
     for row in table["scenarios"]:
         if not (known(row["gdp_share"]) and known(row["paper"]) and known(base)):
             continue
@@ -295,10 +296,15 @@ def panel_c(results: Results) -> dict[str, Any]:
         (like if moves[0] == moves[1] else unlike).append(row["name"])
         if moves[0] == 0 != moves[1]:
             still.append(row["name"])
+        pushed = row["gdp_share_push"], table["baseline"]["gdp_share_push"]
+        other += all(map(known, pushed)) and _direction(pushed[0] - pushed[1]) == moves[1]
         ours.append(row["gdp_share"])
         theirs.append(row["paper"])
     rank = rank_correlation(ours, theirs)
-    return {"like": like, "unlike": unlike, "still": still, "rank": rank, "base": base, "paper": paper}
+    return {
+        **{"like": like, "unlike": unlike, "still": still, "other": other},
+        **{"rank": rank, "base": base, "paper": paper},
+    }
 
 
 def _direction(change: float) -> int:

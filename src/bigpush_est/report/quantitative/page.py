@@ -13,9 +13,8 @@ from matplotlib.figure import Figure
 
 from bigpush_est.data.published import load_published
 from bigpush_est.report.numbers import count
-from bigpush_est.report.quantitative import exercise_figures as exercised
+from bigpush_est.report.quantitative import optional_figures as optional
 from bigpush_est.report.quantitative.contents import all_tables
-from bigpush_est.report.quantitative.exercises import economies
 from bigpush_est.report.quantitative.figures import (
     adopter_paths,
     elasticity_extremes,
@@ -34,6 +33,8 @@ from bigpush_est.report.quantitative.labels import (
     spelt,
     switched,
 )
+from bigpush_est.report.quantitative.optional_tables import economies
+from bigpush_est.report.quantitative.policy_tables import at_the_edge, unsettled
 from bigpush_est.report.quantitative.wording import conditions, counts_words, first_page, welfare_words
 from bigpush_est.report.style import drawing, rendered
 from bigpush_est.report.tables import Table
@@ -43,7 +44,7 @@ from bigpush_est.run_folder import RunFolder
 LARGEST_SVG = 300_000
 STAGE = "Writing the report"
 #: Tables of the section on other policies after the figure of uniform rates, in order.
-POLICIES = ("general_subsidies", "regional_rates", "allocations", "mobility")
+POLICIES = ("policies", "regional_rates", "allocations", "mobility")
 
 #: A figure's drawing, its text alternative and its caption.
 type Drawn = dict[str, tuple[Callable[[], Figure], str, str]]
@@ -197,38 +198,41 @@ def _optional_figures(results: Results) -> Drawn:
     drawn: Drawn = {}
     with drawing():
         possible = {
-            "steady_states": exercised.steady_states(results) is not None,
-            "uniform_rates": exercised.uniform_rates(results, rate) is not None,
-            "ensemble": exercised.ensemble(results, paper) is not None,
+            "steady_states": optional.steady_states(results) is not None,
+            "uniform_rates": optional.uniform_rates(results, rate) is not None,
+            "ensemble": optional.ensemble(results, paper) is not None,
         }
     if possible["steady_states"]:
         drawn["steady_states"] = (
-            lambda: _present(exercised.steady_states(results)),
+            lambda: _present(optional.steady_states(results)),
             "Matrix of regions by steady state, and the heavy GDP share of each.",
             "The steady states that were found, by their heavy GDP share. Below, filled: industrialised. Regions "
             "that are industrialised in none are left out.",
         )
     if possible["uniform_rates"]:
-        lost = exercised.unsettled(results)
+        lost = unsettled(results)
         gaps = f" Rates that lead to no steady state: {count(lost)}." if lost else ""
+        gaps += (
+            " The best rate is the highest that was tried: a higher one may be better." if at_the_edge(results) else ""
+        )
         drawn["uniform_rates"] = (
-            lambda: _present(exercised.uniform_rates(results, rate)),
+            lambda: _present(optional.uniform_rates(results, rate)),
             f"Heavy GDP share and welfare against a uniform subsidy rate. The paper’s rate is {percentage(rate, 0)}.",
             "What a uniform subsidy to adopters in the subsidised regions leads to, by its rate. It moves in steps, a "
             f"region at a time; lines join the rates that were tried.{gaps}",
         )
-    pages = exercised.variant_pages(results)
+    pages = optional.variant_pages(results)
     for number, lines in enumerate(pages, start=1):
         of = f" (part {number} of {len(pages)})" if len(pages) > 1 else ""
         drawn["variants" if number == 1 else f"variants_{number}"] = (
-            lambda lines=lines: exercised.variants(results, lines, paper),  # type: ignore[misc]
+            lambda lines=lines: optional.variants(results, lines, paper),  # type: ignore[misc]
             f"Dot plot of the heavy GDP share with and without the push, by variant{of}.",
             f"The answer under each variant, recalibrated{of}. Left: heavy GDP share in the steady state with and "
             "without the push. Right: the difference.",
         )
     if possible["ensemble"]:
         drawn["ensemble"] = (
-            lambda: _present(exercised.ensemble(results, paper)),
+            lambda: _present(optional.ensemble(results, paper)),
             f"Histogram of the effect of the push over {count(len(economies(results)))} synthetic economies, with the "
             f"paper’s effect, {points(paper)}, marked.",
             f"The effect of the push (this economy: {points(effect)}; the paper: {points(paper)}) in other synthetic "

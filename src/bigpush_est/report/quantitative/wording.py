@@ -7,7 +7,6 @@ import numpy as np
 
 from bigpush_est.data.published import load_published
 from bigpush_est.report.numbers import count, figure, fixed
-from bigpush_est.report.quantitative.exercises import economies, numbers, outcome, part, rows_of
 from bigpush_est.report.quantitative.labels import (
     NOTHING,
     Results,
@@ -25,6 +24,8 @@ from bigpush_est.report.quantitative.labels import (
     spelt,
     switched,
 )
+from bigpush_est.report.quantitative.optional_tables import economies, outcome
+from bigpush_est.report.quantitative.sections import numbers, part, rows_of
 
 #: Searches agree if their criteria differ by less than this part of the best one.
 _SAME = 1e-3
@@ -143,11 +144,8 @@ def _regions(results: Results) -> str:
     )
     if not gained and not lost:
         return f"{text}: {'the same ones' if total['push'] else 'none changes'}."
-    parts = []
-    if gained:
-        parts.append(f"{_named(gained)} {'does' if len(gained) == 1 else 'do'} only with it")
-    if lost:
-        parts.append(f"{_named(lost)} only without it")
+    parts = [f"only with it {_named(gained)}"] if gained else []
+    parts += [f"only without it {_named(lost)}"] if lost else []
     gains = results["table3"]["baseline"].get("regions_that_gain")
     published = load_published().value("regions_with_higher_gdp_share")
     ending = (
@@ -156,7 +154,7 @@ def _regions(results: Results) -> str:
         if known(gains)
         else ""
     )
-    return f"{text}: {' and '.join(parts)}.{ending}"
+    return f"{text}: {'; '.join(parts)}.{ending}"
 
 
 def _counted(number: Any) -> str:
@@ -268,9 +266,12 @@ def _several(results: Results) -> str:
         return f"One steady state was found{tried}; that others were not found does not prove that there are none."
     shares = numbers(states, "heavy_gdp_share")
     shares = shares[np.isfinite(shares)]
-    text = f"At least {spelt(len(states))} steady states exist{f' ({len(starts)} starts)' if starts else ''}"
+    text = f"{spelt(len(states)).capitalize()} steady states were found{tried}"
     if shares.size:
         text += f", with heavy GDP shares from {percentage(float(shares.min()))} to {percentage(float(shares.max()))}"
+    moves = part(results, "steady_states").get("push_moves_the_economy")
+    if moves is not None:
+        text += f". With and without the push the economy ends in {'different ones' if moves else 'the same one'}"
     return text + "."
 
 
@@ -288,6 +289,8 @@ def conditions(results: Results) -> str:
         apart = [f"{listed(still)} {'leaves' if len(still) == 1 else 'leave'} it unchanged"] if still else []
         apart += [f"{listed(other)} {'moves' if len(other) == 1 else 'move'} it the other way"] if other else []
         text += f" ({'; '.join(apart)})"
+    if found["other"] != len(found["like"]):
+        text += f"; {spelt(found['other'])} if set against the baseline’s path without the push (the other reading)"
     rank = found["rank"]
     text += "; the rank correlation of the effects is "
     text += "undefined, as they do not differ" if rank is None else fixed(rank, 2)

@@ -8,9 +8,11 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
-from bigpush_est.report.quantitative.exercises import STEADY, economies, numbers, outcome, part, region_names, rows_of
 from bigpush_est.report.quantitative.figures import labelled
 from bigpush_est.report.quantitative.labels import Results, hundred, known, percentage
+from bigpush_est.report.quantitative.optional_tables import economies, outcome
+from bigpush_est.report.quantitative.policy_tables import best_rate
+from bigpush_est.report.quantitative.sections import numbers, part, region_names, rows_of
 from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, PALE, PURPLE, SKY, VERMILION, grid
 
 #: Rows that one page holds in a readable size.
@@ -83,8 +85,7 @@ def uniform_rates(results: Results, published: float) -> Figure | None:
     if not rows or not np.isfinite(rate).any() or not curves:
         return None
     own = next((row["value"] for row in results["calibration"]["parameters"] if row["name"] == "subsidy_rate"), None)
-    best = section.get("best")
-    best = best.get("rate") if isinstance(best, dict) else best
+    best = best_rate(results)
     picture = labelled(results, 2.9)
     panels = picture.subplots(1, len(curves), squeeze=False)[0]
     for panel, (key, values, title) in zip(panels, curves, strict=True):
@@ -234,8 +235,3 @@ def ensemble(results: Results, paper: float) -> Figure | None:
     grid(panel)
     picture.legend(loc="outside upper left", ncols=3)
     return picture
-
-
-def unsettled(results: Results) -> int:
-    """Return how many uniform rates lead to no steady state."""
-    return sum(row.get("fates") not in (None, STEADY) for row in rows_of(part(results, "policies", "uniform")))
