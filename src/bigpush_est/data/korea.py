@@ -148,7 +148,9 @@ def build_korea(
     adopters = np.zeros((len(names), len(SECTORS)))
     adopters[:, heavy] = np.where(hub, design.hub_adopters, design.other_adopters)
     inputs = np.broadcast_to(_INPUTS, (len(YEARS), len(SECTORS), len(SECTORS)))
-    synthetic = Provenance("synthetic", f"drawn from seed {design.seed}; see docs/guide/korea.md")
+    synthetic = Provenance(
+        "synthetic", f"drawn from seed {design.seed} with a design that was chosen; see docs/guide/korea.md"
+    )
     real = Provenance("real", "see data/korea/README.md")
     provenance: dict[str, Provenance] = dict.fromkeys((*TABLES, *OPTIONAL_TABLES), synthetic)
     provenance |= {"ports": real, "expressway": real}

@@ -7,7 +7,6 @@ import numpy as np
 
 from bigpush_est.equilibrium.spatial.market_access import (
     Prediction,
-    RandomisedAllocations,
     optimal_regional,
     randomised_allocations,
 )
@@ -23,6 +22,7 @@ from bigpush_est.equilibrium.spatial.policies import (
 )
 from bigpush_est.equilibrium.spatial.scenarios import Baseline
 from bigpush_est.equilibrium.spatial.static import solve_static
+from bigpush_est.errors import InvalidValue
 from bigpush_est.quantitative.artefacts import Arrays
 from bigpush_est.quantitative.study import QuantitativeStudy
 
@@ -108,9 +108,7 @@ def exercises(study: QuantitativeStudy, ready: Baseline) -> dict[str, Callable[[
         "general": lambda: _general(evaluator()),
         "uniform": lambda: _uniform(evaluator(), given.highest_rate, given.rates),
         "regional": lambda: _regional(study, evaluator(), given.highest_rate, given.regional_rounds),
-        "allocations": lambda: _allocations(
-            randomised_allocations(evaluator(), allocations=given.allocations, seed=study.spec.seed)
-        ),
+        "allocations": lambda: _allocations(study, evaluator()),
         "mobility": lambda: _mobility(ready, given.migration_elasticity, settings),
     }
 
@@ -174,7 +172,11 @@ def _regional(study: QuantitativeStudy, evaluator: PolicyEvaluator, highest: flo
     }
 
 
-def _allocations(found: RandomisedAllocations) -> Piece:
+def _allocations(study: QuantitativeStudy, evaluator: PolicyEvaluator) -> Piece:
+    try:
+        found = randomised_allocations(evaluator, allocations=study.spec.policies.allocations, seed=study.spec.seed)
+    except InvalidValue as error:  # too few regions to tell the predictors apart
+        return {"failed": str(error)}
     gdp = found.predictions["gdp_share"]
     return {
         "n": int(found.used.sum()),

@@ -110,6 +110,7 @@ def _calibration(study: QuantitativeStudy, found: Arrays) -> dict[str, Any]:
             for k, name in enumerate(study.moment_names())
         ],
         "criterion": float(found["criterion"]),
+        "weights": None if (weights := study.weights()) is None else weights.tolist(),
         "paper_criterion": _paper_criterion(study),
         "converged": bool(found["converged"]),
         "jacobian": found["jacobian"].tolist(),
@@ -180,7 +181,7 @@ def effect_of_push(study: QuantitativeStudy, paths: Arrays) -> dict[str, Any]:
     share = [float(last(paths, side, "gdp_share")[heavy]) for side in ("push", "none")]
     regional = last(paths, "push", "regional_gdp_share")[heavy] - last(paths, "none", "regional_gdp_share")[heavy]
     output = last(paths, "push", "output") / last(paths, "none", "output") - 1.0
-    weight = last(paths, "none", "gross_output")
+    weight = paths["push.gross_output"][0]  # footnote 18: initial gross output
     return {
         "gdp_share": gap("gdp_share"),
         "gdp_share_push": share[0],

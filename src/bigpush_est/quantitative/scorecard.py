@@ -35,14 +35,15 @@ def scorecard(study: QuantitativeStudy, results: dict[str, Any]) -> list[Row]:
         add("Table 2, parameters", parameter["name"], "", parameter["paper"], parameter["value"], why)
     synthetic = "synthetic regions: which places industrialise, and how many, is drawn"
     for key, label in _PANEL_A:
-        add("Table 3 A", label, "difference", paper[f"A {label} aggregate"], effect[key], synthetic)
+        unit = "relative change" if label == "welfare" else "difference"
+        add("Table 3 A", label, unit, paper[f"A {label} aggregate"], effect[key], synthetic)
         for end, value in zip(("low", "high"), effect[key.replace("_log", "") + "_local"], strict=True):
-            add("Table 3 A", f"{label}, local {end}", "difference", paper[f"A {label} local_{end}"], value, synthetic)
+            add("Table 3 A", f"{label}, local {end}", unit, paper[f"A {label} local_{end}"], value, synthetic)
     for j, sector in enumerate(study.bundle.sectors):
         published = paper.get(f"B output_{sector} aggregate")
         why = "synthetic input-output shares and regions"
         add("Table 3 B", f"output, {sector}", "relative change", published, effect["output"][j], why)
-    total, why = paper["B output_total aggregate"], "weights: gross output without the push"
+    total, why = paper["B output_total aggregate"], "weighted with gross output of the first year"
     add("Table 3 B", "output, total", "relative change", total, effect["output_total"], why)
     for row in results["table3"]["scenarios"]:
         add("Table 3 C", row["name"], "difference", row["paper"], row["gdp_share"], synthetic)

@@ -230,16 +230,24 @@ class QuantitativeStudy:
         given, external = self.spec.parameters, self.external()
         mapped = f"mapped with exponent '{given.exponent}'"
         rows = [
-            Source("η", f"{external.eta:.4g}", "factor of productivity", *_mapping(given.eta, mapped, "Table 2")),
-            Source("δ", f"{external.delta:.4g}", "log points per unit", *_mapping(given.delta, mapped, "Table 2")),
-            Source("σ", f"{given.sigma:g}", "elasticity", "published", "Table 2; Peters (2022)"),
-            Source("θ", f"{external.theta:g}", "shape", "published", "Section 5.2: 1.06 (σ − 1)"),
+            Source("η", f"{external.eta:.4g}", "factor of productivity", *self._origin("eta", external.eta, mapped)),
+            Source("δ", f"{external.delta:.4g}", "log points per unit", *self._origin("delta", external.delta, mapped)),
+            Source("σ", f"{given.sigma:g}", "elasticity", *self._origin("sigma", given.sigma)),
+            Source("θ", f"{external.theta:g}", "shape", *self._origin("theta", external.theta)),
             Source("ξ, heavy", f"{self.distortion_elasticity():.3f}", "elasticity", "derived", "tail of sales"),
         ]
         for table, provenance in self.bundle.provenance.items():
-            label = {"published": "published", "real": "user"}.get(provenance.label, "assumed")
+            label = {"published": "published", "real": "published"}.get(provenance.label, "assumed")
             rows.append(Source(f"{table}.csv", provenance.label, "", label, provenance.source))  # type: ignore[arg-type]
         return rows
+
+    def _origin(self, name: str, value: float, mapped: str | None = None) -> tuple[Any, str]:
+        """Return label and place of an external parameter: published only if it is the paper's value."""
+        if mapped is not None and getattr(self.spec.parameters, name) is None:
+            return "derived", mapped
+        if np.isclose(value, self.tables.value(name), rtol=1e-9):
+            return "published", "Table 2"
+        return "assumed", f"set by the study; Table 2 has {self.tables.value(name):g}"
 
     def fingerprint(self) -> str:
         """Return a hash of all that decides the results: the study, the economy, the published tables and the code."""
@@ -251,10 +259,6 @@ class QuantitativeStudy:
             "numpy": np.__version__,
         }
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
-
-
-def _mapping(given: float | None, mapped: str, place: str) -> tuple[Any, str]:
-    return ("derived", mapped) if given is None else ("published", place)
 
 
 def load_quantitative_study(path: str | Path, overrides: dict[str, Any] | None = None) -> QuantitativeStudy:
