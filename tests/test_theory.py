@@ -51,6 +51,10 @@ def call(monkeypatch, capsys, *arguments):
         ([], ["skill_high=gamma(1, 1)"], InvalidValue, "a family on (0, 1)"),
         ([], ["tasks=uniform(2, 4)"], InvalidValue, "--set tasks=2"),
         (["tasks=2.5"], [COST], InvalidValue, "a whole number"),
+        (["skill_low=nan"], [], WrongType, "--set skill_low = 'nan' has the wrong type"),
+        (["output_scale=1e300"], [], InvalidValue, "greater than 0, and at most 1e+09"),
+        (["tasks=1e20"], [], InvalidValue, "and at most 1e+09"),
+        (["upgrade_cost=inf"], [], InvalidValue, "and at most 1e+09"),
     ],
 )
 def test_mistakes_are_named(settings, priors, kind, words):
@@ -64,6 +68,14 @@ def test_priors_that_overlap_are_refused_with_the_number_of_draws():
     job = theory_job("oring", [], ["skill_low=uniform(0, 0.8)", "skill_high=uniform(0.6, 1)"], draws=500)
     with pytest.raises(InputError, match=r"of 500 draws\).*must not overlap"):
         run_theory(job)
+
+
+def test_what_is_held_is_checked_beside_the_priors_not_beside_defaults():
+    # above the default of skill_high, and below every draw of it
+    run = run_theory(theory_job("oring", ["skill_low=0.92"], ["skill_high=uniform(0.96, 1)"], draws=200))
+    assert run.results["prior"]["draws"] == 200
+    with pytest.raises(InputError, match=r"skill_high = 0.98"):
+        theory_job("oring", ["skill_low=0.99"], ["skill_high=uniform(0.96, 1)"])
 
 
 def test_unknown_models_and_draws_are_refused():
@@ -94,18 +106,30 @@ def test_what_describe_writes_can_be_read_and_zero_is_a_premium():
 def test_the_probability_is_the_known_one_within_its_error():
     """With identical workers, c uniform on (0.05, 0.25) lies in the window (0.10, 0.18) with probability 0.4."""
     job = theory_job("oring", ["spread=0"], ["upgrade_cost=uniform(0.05, 0.25)"], draws=20_000)
-    results = run_theory(job).results["prior"]
+    run = run_theory(job)
+    results = run.results["prior"]
     chance = results["probabilities"]["multiple"]
     assert chance["mcse"] == pytest.approx(np.sqrt(0.4 * 0.6 / 20_000), rel=0.05)
     assert abs(chance["estimate"] - 0.4) < 4.0 * chance["mcse"]
     assert chance["bound_low"] < 0.4 < chance["bound_high"]
     assert results["solver"]["unconverged"] == 0
     assert results["solver"]["beyond_closed_form"] == 0
+    # the first acts if c < w(0) = 0.10, and the last joins if c ≤ w(1) = 0.18
+    for name, known in (("nobody", 0.75), ("everybody", 0.65), ("trapped", 0.4)):
+        other = results["probabilities"][name]
+        assert abs(other["estimate"] - known) < 4.0 * other["mcse"], name
     # the trap ends at (2c/0.4 − 0.5)/0.4, uniform on (0, 1)
     trap = results["quantities"]["trap"]
     assert trap["defined"] == chance["hits"]
     assert trap["median"] == pytest.approx(0.5, abs=4.0 * trap["mcse"])
     assert trap["low90"] == pytest.approx(0.05, abs=0.01)
+    # each is paid c − w(0), uniform on (0, 0.08)
+    draws = run.draws
+    some = draws["multiple"]
+    np.testing.assert_allclose(draws["payment"][some], draws["upgrade_cost"][some] - 0.1)
+    np.testing.assert_allclose(draws["bill"][some], draws["payment"][some] * draws["trap"][some])
+    np.testing.assert_allclose(draws["welfare_gain"][some], 0.405 - 0.125 - draws["upgrade_cost"][some])
+    assert np.isnan(draws["payment"][~some]).all()
 
 
 def test_without_a_hit_the_probability_is_a_bound():
@@ -147,6 +171,7 @@ SHOWN = [
     ("urbanisation", ["rural_use=1"]),
     ("oring", ["tasks=3", "upgrade_cost=0.07", "spread=0.4"]),
     ("oring", ["sorting=1"]),
+    ("oring", ["skill_low=0", "upgrade_cost=0.2"]),
 ]
 
 
@@ -166,6 +191,54 @@ def test_every_figure_and_table_can_be_made(name, settings):
         assert "nan" not in table.csv()
     words = " ".join(cell for _, rows in tables["answers"].blocks() for _, cells in rows for cell in cells)
     assert ("end in the lowest state" in words) == (run.results["trap"] is not None)
+
+
+def test_a_prior_that_holds_its_parameter_fixed_has_no_panel():
+    both = run_theory(theory_job("oring", [], [COST, "sorting=fixed(0.1)"], draws=200))
+    with slide():
+        panels = theory_figures(both.results, both.arrays)["prior"]().axes
+    assert [panel.get_xlabel() for panel in panels] == ["c (goods)"]
+    one = run_theory(theory_job("oring", [], ["sorting=fixed(0.1)"], draws=200))
+    assert "prior" not in theory_figures(one.results, one.arrays)
+
+
+def test_what_is_printed_is_what_was_solved():
+    """Numbers on paper: two tasks, q_L = 0.5, q_H = 0.9, A = 1, costs uniform on 0.14 ± 20%."""
+    run = run_theory(theory_job("oring"))
+    # c(0.8 + 0.4 n) = 0.2 (0.5 + 0.4 n) at n = 1/2; the first cost is 0.112, the first gain 0.1
+    trap, payment = 0.5, 0.14 - 0.1
+    assert run.results["push"]["together"] == pytest.approx(trap)
+    assert run.results["push"]["payment"] == pytest.approx(payment)
+    assert run.results["push"]["bill"] == pytest.approx(payment * trap)
+    assert [row["best"] for row in run.results["equilibria"]] == [False, False, True]
+    assert run.results["welfare_gain"] == pytest.approx(0.9**2 / 2 - 0.14 - 0.5**2 / 2)
+    tables = theory_tables(run.results)
+    answers = {row["key"]: row["answer"] for row in tables["answers"].rows}
+    assert answers["best"] == "100.0% (0.0%: 0.125, 100.0%: 0.265)"
+    assert answers["first"].startswith("no, it loses 0.0120")
+    assert answers["payment"].startswith("0.0400 per upgrading worker")
+    assert answers["payment"].endswith("spread over all workers 0.0200")
+    effects = next(table for table in tables.values() if table.name == "comparative_statics")
+    words = {cells[0]: cells[-1] for _, rows in effects.blocks() for _, cells in rows}
+    assert words["upgrade_cost"] == words["tasks"] == "deepens the trap"
+    assert words["skill_high"] == words["output_scale"] == words["sorting"] == "shrinks the trap"
+    # the slides' prices are the partner's skill, Kremer's wages the own skill's
+    four = {(row["teams"], row["worker"]): row for row in tables["four_workers"].rows}
+    prices, wages, split = (
+        [four[teams, worker][key] for teams in ("mixed", "sorted") for worker in ("low", "high")]
+        for key in ("price_of_skill", "competitive_wage", "equal_split")
+    )
+    assert prices == pytest.approx([0.9, 0.5, 0.5, 0.9])
+    assert wages == pytest.approx([0.125, 0.405, 0.125, 0.405])
+    assert split == pytest.approx([0.225, 0.225, 0.125, 0.405])
+    kept = np.isfinite(run.arrays["states.share"])
+    for key in ("share", "welfare"):
+        assert run.arrays[f"states.{key}"][kept].tolist() == [row[key] for row in run.results["equilibria"]]
+    # figures: one push that fails and one that does not, and the wage's slope as the price
+    assert run.arrays["paths.pushed"][:, -1].tolist() == [0.0, 1.0]
+    np.testing.assert_allclose(run.arrays["wages.price"], run.arrays["wages.skill"])
+    np.testing.assert_allclose(2.0 * run.arrays["wages.wage"], run.arrays["wages.output"])
+    assert run.arrays["divergence.output"][:, -1] == pytest.approx([0.125, 0.405])
 
 
 def test_figures_are_the_same_bytes_on_every_run():
@@ -316,6 +389,8 @@ def test_draws_that_do_not_converge_fail_the_job(monkeypatch, capsys):
     code, out, err = call(monkeypatch, capsys, "oring", "--prior", COST, "--draws", 200, "--json")
     assert code == 3
     assert "did not converge at 3 draws" in err
-    chance = json.loads(out)["prior"]["probabilities"]["multiple"]
-    assert chance["unconverged"] == 3
+    chances = json.loads(out)["prior"]["probabilities"]
+    chance = chances["multiple"]
+    assert chance["unconverged"] == chances["trapped"]["unconverged"] == 3
+    assert chances["nobody"]["unconverged"] == chances["everybody"]["unconverged"] == 0  # these need no solver
     assert chance["all_yes"] == pytest.approx(chance["all_no"] + 3 / 200)

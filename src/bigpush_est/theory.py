@@ -70,6 +70,10 @@ class TheoryJob:
             "seed": self.seed if self.priors else None,
         }
 
+    def economy(self) -> CoordinationModel:
+        """Return the economy shown: parameters held at their values, those under a prior at its median."""
+        return self.model.build(**(self.values | {name: _median(prior) for name, prior in self.priors.items()}))
+
     def fingerprint(self) -> str:
         """Return what changes whenever the job does."""
         return hashlib.sha256(json.dumps(self.description(), sort_keys=True).encode()).hexdigest()
@@ -134,9 +138,12 @@ def theory_job(
         try:
             held[parameter] = float(text)
         except ValueError:
+            held[parameter] = np.nan
+        if np.isnan(held[parameter]):
+            example = f"{model.parameters()[parameter].default:g}"
             raise WrongType(
-                key=f"--set {parameter}", value=repr(text), expected="a number", remedy=f"write {parameter}=0.5"
-            ) from None
+                key=f"--set {parameter}", value=repr(text), expected="a number", remedy=f"write {parameter}={example}"
+            )
     read = {}
     for parameter, text in prior_texts.items():
         entry = model.parameters()[parameter]
@@ -162,9 +169,9 @@ def theory_job(
         raise InvalidValue(
             key="--draws", value=draws, requirement=f"from 100 to {MOST_DRAWS}", remedy=f"the default is {DRAWS}"
         )
-    if read:
-        model.build(**held)  # what is held is checked before anything is drawn
-    return TheoryJob(model, held, read, DRAWS if draws is None else draws, SEED if seed is None else seed)
+    job = TheoryJob(model, held, read, DRAWS if draws is None else draws, SEED if seed is None else seed)
+    job.economy()  # what is held is checked before anything is drawn
+    return job
 
 
 def _pairs(texts: Sequence[str], option: str, model: type[CoordinationModel]) -> dict[str, str]:
@@ -221,8 +228,7 @@ def run_theory(job: TheoryJob, told: Told = lambda stage, done, total: None) -> 
     """
     from bigpush_est.propagate.coordination import four_worker_table, oring_pictures, pictures
 
-    medians = {name: _median(prior) for name, prior in job.priors.items()}
-    economy = job.model.build(**(job.values | medians))
+    economy = job.economy()
     results = _described(job, economy) | _solved(economy)
     arrays = pictures(economy)
     if isinstance(economy, ORing):
@@ -358,7 +364,8 @@ def _summary(job: TheoryJob, draws: dict[str, FloatArray]) -> dict[str, Any]:
 
 def _failures(results: dict[str, Any]) -> list[str]:
     if results["prior"] is None:
-        return [] if results["converged"] else ["the solver did not converge: a tangency, or nearly one"]
+        reason = "the solver did not converge: a tangency, or nearly one, or a map too steep to tell"
+        return [] if results["converged"] else [reason]
     # the economy at the priors' medians is shown for orientation; the answer is in the draws
     lost = results["prior"]["solver"]["unconverged"]
     return [f"the solver did not converge at {lost} draws"] if lost else []

@@ -152,6 +152,10 @@ def test_the_four_workers(one: float, other: float) -> None:
     assert best.total == pytest.approx(four.sorted_output[0])
     assert four.price_beside_high[0] == unit_skill_prices([low, high])[0]
     assert four.wage_high[0] == competitive_wage(high)
+    # every entry is in goods, and so in proportion to the value of a product
+    larger = four_workers(low, high, 3.0)
+    for name in four.__slots__:
+        assert getattr(larger, name)[0] == pytest.approx(3.0 * getattr(four, name)[0], abs=1e-12), name
 
 
 def test_bad_skills_are_refused() -> None:

@@ -1,6 +1,7 @@
 """Each model's map and equilibria against economies in which a few thousand agents compare what they earn."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,60 +13,33 @@ from . import agents
 N = 2000
 
 
-def response(name: str, p: dict[str, float], n: int = N) -> Callable[[int], float]:
-    """The simulated economy's best response to the number of agents that acted."""
+def arguments(name: str, p: dict[str, float], n: int) -> tuple[list[agents.Array], dict[str, Any]]:
+    """What the functions of ``agents`` take besides the number that acted: costs of n agents, and parameters."""
     spread = p["spread"]
     if name == "big-push":
-        return lambda k: agents.big_push(
-            k,
-            agents.costs(p["premium"], spread, n),
-            labour=p["labour"],
-            productivity=p["productivity"],
-            fixed_cost=p["fixed_cost"],
-        )
+        same = {key: p[key] for key in ("labour", "productivity", "fixed_cost")}
+        return [agents.costs(p["premium"], spread, n)], same
     if name == "investment":
-        return lambda k: agents.investment(
-            k,
-            agents.costs(p["fixed_cost"], spread, n),
-            labour=p["labour"],
-            productivity=p["productivity"],
-            discount=p["discount"],
-            substitution=p["substitution"],
-        )
+        same = {key: p[key] for key in ("labour", "productivity", "discount", "substitution")}
+        return [agents.costs(p["fixed_cost"], spread, n)], same
     if name == "urbanisation":
-        return lambda k: agents.urbanisation(
-            k,
-            agents.costs(p["fixed_cost"], spread, n),
-            agents.costs(p["moving_cost"], spread, n),
-            value=p["value"],
-            buyer_share=p["buyer_share"],
-            rural_use=p["rural_use"],
-        )
+        same = {key: p[key] for key in ("value", "buyer_share", "rural_use")}
+        return [agents.costs(p[key], spread, n) for key in ("fixed_cost", "moving_cost")], same
     if name == "infrastructure":
-        return lambda k: agents.infrastructure(
-            k,
-            agents.costs(p["setup_cost"], spread, n),
-            value=p["value"],
-            line_cost=p["line_cost"],
-            anchor=p["anchor"],
-        )
+        same = {key: p[key] for key in ("value", "line_cost", "anchor")}
+        return [agents.costs(p["setup_cost"], spread, n)], same
     if name == "training":
-        return lambda k: agents.training(
-            k,
-            agents.costs(p["training_cost"], spread, n),
-            gain=p["gain_from_training"],
-            firm_share=p["firm_share"],
-            poaching=p["poaching"],
-        )
-    return lambda k: agents.oring(
-        k,
-        agents.costs(p["upgrade_cost"], spread, n),
-        skill_low=p["skill_low"],
-        skill_high=p["skill_high"],
-        tasks=int(p["tasks"]),
-        scale=p["output_scale"],
-        sorting=p["sorting"],
-    )
+        same = {"gain": p["gain_from_training"], "firm_share": p["firm_share"], "poaching": p["poaching"]}
+        return [agents.costs(p["training_cost"], spread, n)], same
+    same = {key: p[key] for key in ("skill_low", "skill_high", "sorting")}
+    return [agents.costs(p["upgrade_cost"], spread, n)], same | {"tasks": int(p["tasks"]), "scale": p["output_scale"]}
+
+
+def response(name: str, p: dict[str, float], n: int = N) -> Callable[[int], float]:
+    """The simulated economy's best response to the number of agents that acted."""
+    needs, same = arguments(name, p, n)
+    respond = getattr(agents, name.replace("-", "_"))
+    return lambda acting: respond(acting, *needs, **same)
 
 
 #: Economies besides the default one: other parameters, other numbers of tasks, investments that are substitutes.
@@ -107,6 +81,29 @@ def test_the_map_is_the_agents_best_response(name: str, changes: dict[str, float
         assert share == pytest.approx(simulated, abs=4.0 / N), acting
         moved += 0.0 < simulated < 1.0
     assert moved
+
+
+@pytest.mark.parametrize(("name", "changes"), CASES, ids=IDS)
+def test_welfare_is_what_all_agents_earn_less_what_they_bear(name: str, changes: dict[str, float]) -> None:
+    model = MODELS[name].build(**changes)
+    p = {key: float(getattr(model, key)[0]) for key in model.parameters()}
+    n = 400
+    needs, same = arguments(name, p, n)
+    if name == "oring":
+        same["rng"] = np.random.default_rng(8)
+    account = getattr(agents, f"{name.replace('-', '_')}_account")
+    levels = set()
+    for acting in (0, 100, 200, 300, n):
+        found, share = account(acting, *needs, **same), np.array([acting / n])
+        seen = {"welfare": model.welfare(share), **model.outcomes(share)}
+        for label, value in seen.items():
+            # one agent more or less in a hundred, and teams drawn at random
+            assert float(value[0]) == pytest.approx(found[label], rel=0.01, abs=0.003), (acting, label)
+        levels.add(round(found["welfare"], 3))
+        bill = float(model.bill(share, np.array([0.3]))[0])
+        paid = {"big-push": found.get("workers in all factories", 0.0), "infrastructure": 0.0}
+        assert bill == pytest.approx(0.3 * paid.get(name, acting / n))
+    assert len(levels) > 2
 
 
 @pytest.mark.parametrize("name", MODELS)

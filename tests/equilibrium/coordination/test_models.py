@@ -257,6 +257,18 @@ def test_investment_is_the_stated_inequality() -> None:
     assert solve_model(flips).best[0] == -1
 
 
+def test_investment_reports_no_push_where_the_map_falls() -> None:
+    found = 0
+    for seed in range(30):
+        model = random_economies("investment", seed)
+        solution = solve_model(model)
+        falls = solution.states.multiple & ~model.rising
+        found += falls.sum()
+        for value in (solution.trap, solution.push.together, solution.push.payment, solution.push.bill):
+            assert np.isnan(value[falls]).all()
+    assert found > 0
+
+
 def test_investment_welfare_is_continuous_in_substitution() -> None:
     model = Investment.build(substitution=[0.0, 1e-10, 1e-6])
     welfare = model.welfare(np.full(3, 0.4))

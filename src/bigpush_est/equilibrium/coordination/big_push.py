@@ -116,7 +116,7 @@ class BigPush(CoordinationModel):
     def margins(self) -> tuple[FloatArray, FloatArray]:
         """D at its trough, where w′ = 2hv, and at its crest, 1: w is convex where it rises."""
         labour, alpha, fixed = self.labour, self.productivity, self.fixed_cost
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             root = alpha * np.sqrt(np.maximum(fixed * (self.margin * labour - fixed), 0.0) / (2.0 * self.width))
             trough = np.clip((alpha * fixed + labour - root) / (alpha * fixed), 0.0, 1.0)
         trough = np.where((self.margin * labour > fixed) & ~np.isnan(trough), trough, 0.0)

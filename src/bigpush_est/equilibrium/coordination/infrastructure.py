@@ -10,8 +10,8 @@ Primitives (the slides' case; our model)
 
 Timing
 ------
-The state is the share n of firms that shipped one period before.  The operator breaks even on that traffic: it posts
-the toll R/(n + ν), and firms take it as given.
+The state is the share n of firms that shipped one period before.  The operator expects that traffic again and posts
+the toll at which it breaks even on it, R/(n + ν); firms take the toll as given.
 
 Equations (our derivation)
 --------------------------
@@ -60,9 +60,9 @@ class Infrastructure(CoordinationModel):
     agents: ClassVar[str] = "firms"
     action: ClassVar[str] = "industrialise"
     wedge: ClassVar[str] = "who joins lowers everybody's toll and is not paid for it"
-    timing: ClassVar[str] = "the toll lets the line break even on last period's traffic"
+    timing: ClassVar[str] = "the operator expects last period's traffic and posts the toll that breaks even on it"
     gain_unit: ClassVar[str] = "profit after the toll, goods"
-    welfare_unit: ClassVar[str] = "goods per firm"
+    welfare_unit: ClassVar[str] = "goods per firm, without what the line is worth to its other users"
     paid: ClassVar[str] = "off the toll of each user, in goods"
     key: ClassVar[str] = "line_cost"
     rule: ClassVar[str] = "ν(V − c) < R < (1 + ν)(V − c)"
@@ -82,7 +82,7 @@ class Infrastructure(CoordinationModel):
 
     def toll(self, share: FloatArray) -> FloatArray:
         """R/(n + ν), infinite where nobody uses the line, shape (..., D)."""
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             result: FloatArray = self.line_cost / (share + self.anchor)
         return result
 
@@ -92,7 +92,7 @@ class Infrastructure(CoordinationModel):
 
     def margins(self) -> tuple[FloatArray, FloatArray]:
         """D(0), and D where R/(n + ν)² = 2hc or at 1 if that lies beyond."""
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             crest = np.sqrt(self.line_cost / (2.0 * self.spread * self.setup_cost)) - self.anchor
         return self.profit(np.zeros(self.n_draws)), self.profit(np.clip(crest, 0.0, 1.0))
 

@@ -122,7 +122,7 @@ class Investment(CoordinationModel):
                 key="spread",
                 value=f"{float(self.spread[small][0]):g}",
                 requirement=f"at least {SMALLEST_SPREAD:g} in this model",
-                remedy="let costs differ: identical firms would all flip where investments are substitutes",
+                remedy="let costs differ in every draw: identical firms would flip where investments are substitutes",
             )
 
     @property
@@ -181,7 +181,7 @@ class Investment(CoordinationModel):
         """β between F/(m(αL)^ε(L − F)^{1−ε}) and F/(mL)."""
         left = np.maximum(self.labour - self.fixed_cost, 0.0)
         everybody = (self.productivity * self.labour) ** self.substitution * left ** (1.0 - self.substitution)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             low, high = self.fixed_cost / (self.margin * everybody), self.fixed_cost / (self.margin * self.labour)
         high = np.minimum(high, 1.0)
         return Window(self.key, np.where(low < high, low, np.nan), np.where(low < high, high, np.nan))
@@ -199,6 +199,6 @@ class Investment(CoordinationModel):
     def outcomes(self, share: FloatArray) -> dict[str, FloatArray]:
         """Consumption at both dates and the rate of interest between them."""
         now, later = self.consumption(share)
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             rate = (later / now) ** (1.0 - self.substitution) / self.discount - 1.0
         return {"consumption at date 1": now, "consumption at date 2": later, "interest over a generation": rate}

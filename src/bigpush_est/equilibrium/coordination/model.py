@@ -6,7 +6,9 @@ that took it one period before.  So next period's share is that of the agents fo
 
     Γ(λ) = share of i with c_i ≤ w(λ) = clip((w(λ) − c(1 − h)) / (2hc), 0, 1),       a step at w(λ) = c if h = 0,
 
-an adoption map, and the engine of ``steady_states`` does the rest.  With the cost of the agent at place n of the
+an adoption map, and the engine of ``steady_states`` does the rest.  A steady state is an equilibrium of the static game
+in which all choose at once.  Costs are paid anew each period: nothing but what agents expect of others, namely what
+these did last, links one period to the next.  With the cost of the agent at place n of the
 queue, Q(n) = c(1 − h + 2hn), and the marginal agent's profit D(n) = w(n) − Q(n):
 
 - *Nobody* is a steady state if D(0) < 0 (the first agent would lose), *everybody* is one if D(1) ≥ 0.
@@ -16,7 +18,8 @@ queue, Q(n) = c(1 − h + 2hn), and the marginal agent's profit D(n) = w(n) − 
   trough and crest (the unstable state), and crosses downwards once more (or ends at the corner 1).  If D(trough) ≥ 0
   or D(crest) ≤ 0, one of these crossings is missing.  Convex w has its crest at 1, concave w its trough at 0.
 - **The push.**  From the trap's state λ_0 a payment z to each agent that acts, for one period, brings the share beyond
-  the unstable state S^U if and only if w(λ_0) + z > Q(S^U): the smallest payment is Q(S^U) − w(λ_0).
+  the unstable state S^U if and only if w(λ_0) + z > Q(S^U): the smallest payment is Q(S^U) − w(λ_0).  Paid for as
+  long as it takes, more than the largest Q − w on [λ_0, S^U] is enough, −D(trough) if the trough lies there.
 
 Adding a model takes one file with a subclass of ``CoordinationModel`` and one line in the package's registry.
 """
@@ -34,6 +37,9 @@ from bigpush_est.equilibrium.simple.economy import broadcast_draws
 from bigpush_est.errors import InvalidValue, UnknownKey
 
 type BoolArray = NDArray[np.bool_]
+
+#: Values beyond this size are mistakes, and would lose the digits on which answers rest.
+LARGEST = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +87,9 @@ class Parameter:
         return f"a whole number, {text}" if self.whole else text
 
     def allows(self, values: FloatArray) -> BoolArray:
-        """Whether values lie in the range, of their shape."""
+        """Whether values lie in the range and are of ordinary size, of their shape."""
         (low, high), (low_taken, high_taken) = self.ends, self.takes_ends
-        inside: BoolArray = (values >= low if low_taken else values > low) & np.isfinite(values)
+        inside: BoolArray = (values >= low if low_taken else values > low) & (np.abs(values) <= LARGEST)
         inside &= values <= high if high_taken else values < high
         return inside & (values == np.round(values)) if self.whole else inside
 
@@ -97,10 +103,11 @@ class Parameter:
         """
         inside = self.allows(values)
         if not inside.all():
+            refused = float(values[~inside][0])
             raise InvalidValue(
                 key=name,
-                value=f"{float(values[~inside][0]):g}",
-                requirement=self.requirement,
+                value=f"{refused:g}",
+                requirement=self.requirement + (f", and at most {LARGEST:g}" if refused > LARGEST else ""),
                 remedy=f"{self.symbol} is {self.meaning}; its default is {self.default:g}",
             )
 

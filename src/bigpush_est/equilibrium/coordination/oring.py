@@ -11,8 +11,8 @@ Primitives
 
 Timing
 ------
-The state is the share λ of workers who upgraded in the generation before.  The young choose knowing it and are matched
-in a population of that mix.
+The state is the share λ of workers who upgraded in the generation before.  The young expect to be matched in a
+population of that mix.
 
 Equations (our derivation; the O-ring, its wages and the idea of imperfect matching are Kremer's, 1993)
 -------------------------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class ORing(CoordinationModel):
     agents: ClassVar[str] = "workers"
     action: ClassVar[str] = "upgrade"
     wedge: ClassVar[str] = "team-mates keep (n − 1)/n of what a better worker adds"
-    timing: ClassVar[str] = "a generation is matched in a population with the skills of the one before"
+    timing: ClassVar[str] = "a generation expects to be matched in a population with the skills of the one before"
     gain_unit: ClassVar[str] = "gain in expected pay, goods"
     welfare_unit: ClassVar[str] = "output per worker less upgrading costs, goods"
     paid: ClassVar[str] = "per upgrading worker, in goods"
@@ -147,7 +147,7 @@ class ORing(CoordinationModel):
     def margins(self) -> tuple[FloatArray, FloatArray]:
         """D at its trough, where w′ = 2hc, and at its crest, 1: w is convex."""
         weight = (1.0 - self.sorting) * self.output_scale * (self.tasks - 1.0) / self.tasks * self.difference**2
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             # w′ = weight · Q^{n−2}
             level = 2.0 * self.spread * self.upgrade_cost / weight
             skill = level ** (1.0 / np.maximum(self.tasks - 2.0, 1.0))

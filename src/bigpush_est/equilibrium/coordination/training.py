@@ -10,7 +10,8 @@ Primitives (the slides' case, Rosenstein-Rodan's "no mortgages on workers"; our 
 
 Timing
 ------
-The state is the share n of firms that trained one period before: the rest are those that look for trained workers now.
+The state is the share n of firms that trained one period before: firms expect the rest of their rivals, 1 − n, to be
+without a trained worker.
 
 Equations (our derivation)
 --------------------------
@@ -59,7 +60,7 @@ class Training(CoordinationModel):
     agents: ClassVar[str] = "firms"
     action: ClassVar[str] = "train"
     wedge: ClassVar[str] = "a poached worker takes the return along; there are no mortgages on workers"
-    timing: ClassVar[str] = "the firms that did not train last period are those that poach in this one"
+    timing: ClassVar[str] = "firms expect as many rivals without a trained worker as there were last period"
     gain_unit: ClassVar[str] = "expected rent from a trained worker, goods"
     welfare_unit: ClassVar[str] = "goods per firm"
     paid: ClassVar[str] = "per trained worker, in goods"

@@ -4,14 +4,14 @@ Primitives (the slides' case; our model)
 ----------------------------------------
 - A unit mass of sectors, each a possible factory with one industrial good and a fixed cost F_j, uniform on F(1 ± h).
 - A unit mass of households, in the country or in town.  In town a household uses every industrial good on offer, in
-  the country only a fraction ρ of them ("conveniently used").  A use is worth V more than it costs to make.
+  the country each of them only with probability ρ ("conveniently used").  A use is worth V more than it costs to make.
 - The price leaves the share s of V to the buyer (the fringe of craftsmen limits it) and 1 − s to the factory.
-- Moving to town costs household i k_i, uniform on k(1 ± h).
+- Moving to town for a period costs household i k_i, uniform on k(1 ± h).
 
 Timing
 ------
-The state is the share n of sectors that were industrialised one period before.  Households see the goods on offer and
-choose where to live; factories see where customers live, and choose.
+The state is the share n of sectors that were industrialised one period before.  Households expect as many goods on
+offer and choose where to live; factories see where customers live, and choose.
 
 Equations (our derivation)
 --------------------------
@@ -65,7 +65,7 @@ class Urbanisation(CoordinationModel):
     agents: ClassVar[str] = "sectors"
     action: ClassVar[str] = "industrialise"
     wedge: ClassVar[str] = "neither factories nor movers are paid for what they are worth to the other side"
-    timing: ClassVar[str] = "households move for the goods that last period's factories offer; factories follow them"
+    timing: ClassVar[str] = "households expect the goods that last period's factories offered; factories follow them"
     gain_unit: ClassVar[str] = "profit before the fixed cost, goods"
     welfare_unit: ClassVar[str] = "goods per household"
     paid: ClassVar[str] = "per factory, in goods"
@@ -78,10 +78,12 @@ class Urbanisation(CoordinationModel):
     ]
     buyer_share: Annotated[FloatArray, Parameter("s", "the buyer's share of that value", "fraction", 0.5, "(0, 1)")]
     rural_use: Annotated[
-        FloatArray, Parameter("ρ", "the fraction of goods that is of use in the country", "fraction", 0.2, "[0, 1]")
+        FloatArray, Parameter("ρ", "the probability that a good is of use in the country", "probability", 0.2, "[0, 1]")
     ]
     fixed_cost: Annotated[FloatArray, Parameter("F", "the mean fixed cost of a factory", "goods", 0.25, effect=-1)]
-    moving_cost: Annotated[FloatArray, Parameter("k", "the mean cost of moving to town", "goods", 0.2, effect=-1)]
+    moving_cost: Annotated[
+        FloatArray, Parameter("k", "the mean cost of moving to town for a period", "goods", 0.2, effect=-1)
+    ]
 
     @property
     def cost(self) -> FloatArray:
@@ -96,7 +98,7 @@ class Urbanisation(CoordinationModel):
     def urban_share(self, share: FloatArray) -> FloatArray:
         """u(n), the share of households for which moving pays, shape (..., D)."""
         surplus, width = self.attraction * share, 2.0 * self.spread * self.moving_cost
-        with np.errstate(divide="ignore", invalid="ignore"):
+        with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
             ramp = (surplus - self.moving_cost * (1.0 - self.spread)) / width
         result: FloatArray = np.where(
             width > 0.0, np.clip(ramp, 0.0, 1.0), np.where(surplus >= self.moving_cost, 1.0, 0.0)
@@ -113,7 +115,7 @@ class Urbanisation(CoordinationModel):
 
     def margins(self) -> tuple[FloatArray, FloatArray]:
         """D just before n_1, where nobody has moved yet, and at min(n_2, 1)."""
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             first = np.minimum(self.moving_cost * (1.0 - self.spread) / self.attraction, 1.0)
             last = np.minimum(self.moving_cost * (1.0 + self.spread) / self.attraction, 1.0)
             alone = self.moving_cost / self.attraction > 1.0
