@@ -1,4 +1,4 @@
-"""Paths and steady states: what ends where, merged batches, and distinct steady states against Section 4's exact ones."""
+"""Paths and steady states found: fixed points, cycles, failures, batches and draws that leave a batch early."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
@@ -117,9 +117,7 @@ def test_cycles_are_called_cycles() -> None:
 def test_a_cycle_longer_than_is_looked_for_is_not_converged() -> None:
     start = np.zeros((4, 13))
     start[HEAVY] = np.linspace(0.0, 0.9, 13)
-    path = solve_path(
-        [small_economy(0, 13)], start, solve=made_up(lambda lag: np.roll(lag, 1, axis=2)), max_periods=40
-    )
+    path = solve_path([small_economy(0, 13)], start, solve=made_up(lambda lag: np.roll(lag, 1, axis=2)), max_periods=40)
     assert path.fate.tolist() == ["not converged"]
     assert path.cycle_length.tolist() == [0]
     assert path.periods.tolist() == [40]
@@ -128,9 +126,7 @@ def test_a_cycle_longer_than_is_looked_for_is_not_converged() -> None:
 def test_wandering_shares_are_not_converged() -> None:
     start = np.zeros((4, 3))
     start[HEAVY] = 0.3
-    path = solve_path(
-        [small_economy(0, 3)], start, solve=made_up(lambda lag: 3.9 * lag * (1.0 - lag)), max_periods=50
-    )
+    path = solve_path([small_economy(0, 3)], start, solve=made_up(lambda lag: 3.9 * lag * (1.0 - lag)), max_periods=50)
     assert path.fate.tolist() == ["not converged"]
     assert path.periods.tolist() == [50]
     assert len(path.shares) == 51

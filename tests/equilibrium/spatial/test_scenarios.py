@@ -124,7 +124,9 @@ def test_tariffs_are_heavys_of_the_first_period(baseline: Baseline) -> None:
 def test_foreign_demand_keeps_its_ratio_to_domestic_demand(baseline: Baseline) -> None:
     """With D^x as the scenario has it and the baseline's prices and spending, the ratio is the first period's."""
     first = measure(baseline.equilibria[0]).demand_ratio[0, HEAVY]
-    for t, (before, after) in zip(baseline.policy_periods, changed_periods(baseline, "lower_foreign_demand"), strict=True):
+    for t, (before, after) in zip(
+        baseline.policy_periods, changed_periods(baseline, "lower_foreign_demand"), strict=True
+    ):
         solution = baseline.equilibria[t]
         sigma = before.sigma
         domestic = (solution.price_index[0, HEAVY] ** (sigma - 1.0) * solution.expenditure[0, HEAVY]).sum()
@@ -246,9 +248,7 @@ def test_outcomes_from_other_definitions(seed: int) -> None:
     home = solution.gross_output.sum(axis=2) - solution.exports.sum(axis=2)
     np.testing.assert_allclose(found.import_share, 1.0 - home / solution.expenditure.sum(axis=2), atol=1e-9)
     spent = (economy.preference_share[:, None] * np.log(solution.price_index)).sum(axis=1)
-    np.testing.assert_allclose(
-        np.log(found.consumption), np.log(solution.income / economy.labour) - spent, atol=1e-10
-    )
+    np.testing.assert_allclose(np.log(found.consumption), np.log(solution.income / economy.labour) - spent, atol=1e-10)
 
 
 def test_a_national_sector_of_no_trade_has_no_exports() -> None:
