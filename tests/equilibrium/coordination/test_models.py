@@ -263,7 +263,7 @@ def test_investment_reports_no_push_where_the_map_falls() -> None:
         model = random_economies("investment", seed)
         solution = solve_model(model)
         falls = solution.states.multiple & ~model.rising
-        found += falls.sum()
+        found += int(falls.sum())
         for value in (solution.trap, solution.push.together, solution.push.payment, solution.push.bill):
             assert np.isnan(value[falls]).all()
     assert found > 0
