@@ -19,8 +19,8 @@ report: $(STAMP)  ## run the shipped study and write its report to reports/publi
 korea: $(STAMP)  ## run the quantitative study and write its report to reports/korea
 	$(BIN)/bigpush-est run models/korea.toml --out reports/korea --resume --overwrite
 
-test: $(STAMP)  ## unit tests, the examples in docstrings and in the documentation
-	$(BIN)/python -m pytest -q
+test: $(STAMP)  ## unit tests, the examples in docstrings and in the documentation, on all cores
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 validate: $(STAMP)  ## the longer studies against known answers
 	$(BIN)/python -m pytest -q -m validate
