@@ -204,9 +204,9 @@ def route_distances(
 
 
 def internal_distance(area: ArrayLike) -> Floats:
-    r"""Return the distance that a region has to itself: the mean distance to the centre of a disk of its area.
+    """Return the distance that a region has to itself: the mean distance to the centre of a disk of its area.
 
-    *Choice*: :math:`\tfrac{2}{3}\sqrt{A/\pi}`. The paper does not say what it takes; zero would make trade within a
+    *Choice*: ⅔ √(A/π). The paper does not say what it takes; zero would make trade within a
     region free without limit.
 
     Parameters

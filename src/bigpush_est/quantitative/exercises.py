@@ -5,11 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from bigpush_est.equilibrium.spatial.market_access import (
-    Prediction,
-    optimal_regional,
-    randomised_allocations,
-)
+from bigpush_est.equilibrium.spatial.market_access import Prediction, randomised_allocations
 from bigpush_est.equilibrium.spatial.mobility import mobility_paths
 from bigpush_est.equilibrium.spatial.multiplicity import search_steady_states
 from bigpush_est.equilibrium.spatial.outcomes import measure
@@ -20,6 +16,7 @@ from bigpush_est.equilibrium.spatial.policies import (
     general_subsidies,
     optimal_uniform,
 )
+from bigpush_est.equilibrium.spatial.regional_policy import optimal_regional
 from bigpush_est.equilibrium.spatial.scenarios import Baseline
 from bigpush_est.equilibrium.spatial.static import solve_static
 from bigpush_est.errors import InvalidValue

@@ -17,10 +17,11 @@ class _Section(BaseModel):
 
 
 class EconomySection(_Section):
-    """Which economy: a folder of tables."""
+    """Which economy: a folder of tables; and a file of others that were drawn like it, which the report shows."""
 
     folder: Text
     numeraire: Text = "commodity"
+    ensemble: Text | None = None
 
 
 class ParametersSection(_Section):

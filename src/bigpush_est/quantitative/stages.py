@@ -19,6 +19,7 @@ from bigpush_est.equilibrium.spatial.inversion import Inversion
 from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS, Baseline, compare
 from bigpush_est.errors import InputError, Interrupted
 from bigpush_est.quantitative.artefacts import Arrays, calibration_arrays, path_arrays
+from bigpush_est.quantitative.ensemble import ensemble_results
 from bigpush_est.quantitative.exercises import exercises, steady_states
 from bigpush_est.quantitative.problem import baseline
 from bigpush_est.quantitative.results import build_results, effect_of_push
@@ -89,9 +90,11 @@ def _stages(study: QuantitativeStudy, folder: RunFolder, workers: int, told: Pro
     policies = _policies(study, folder, ready, told)
     variants = _variants(study, folder, workers, told)
     told("Summarising", 0, 1)
-    results, arrays = build_results(
-        study, calibration, inversions, paths, variants, {"steady_states": states, "policies": policies}
-    )
+    optional = {"steady_states": states, "policies": policies}
+    if study.ensemble:
+        external = study.external()
+        optional["ensemble"] = ensemble_results(study.ensemble, external.eta, external.delta)
+    results, arrays = build_results(study, calibration, inversions, paths, variants, optional)
     folder.write_json("results.json", results)
     folder.write_arrays("figures.npz", arrays)
     told("Summarising", 1, 1)

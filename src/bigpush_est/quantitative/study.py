@@ -16,6 +16,7 @@ from bigpush_est.data.published import PublishedTables, load_published
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS, CalibrationProblem
 from bigpush_est.errors import InvalidValue, MissingKey, UnknownKey
+from bigpush_est.quantitative.ensemble import DrawnEconomy, load_ensemble
 from bigpush_est.quantitative.problem import ExternalParameters, calibration_problem, moment_names
 from bigpush_est.quantitative.spec import QuantitativeSpec
 from bigpush_est.study import changed_tables, read_study, source_hash
@@ -47,14 +48,26 @@ class QuantitativeStudy:
         self.spec = parse_tables(QuantitativeSpec, raw, where)
         self.tables = load_published() if tables is None else tables
         self.bundle = self._read_economy() if bundle is None else bundle
+        self.ensemble = self._read_ensemble() if bundle is None else ()
         self._check()
 
     def _read_economy(self) -> EconomyBundle:
-        folder = Path(self.spec.economy.folder)
-        beside = Path(self.where.split(", variant ")[0]).parent / folder
-        if not folder.is_absolute():
-            folder = beside if beside.is_dir() else data_folder(self.spec.economy.folder)
-        return load_economy_bundle(folder)
+        folder = self._beside(self.spec.economy.folder)
+        return load_economy_bundle(folder if folder.is_dir() else data_folder(self.spec.economy.folder))
+
+    def _read_ensemble(self) -> tuple[DrawnEconomy, ...]:
+        """Return the other economies that the study names, none for a variant."""
+        name = self.spec.economy.ensemble
+        if name is None or ", variant " in self.where:
+            return ()
+        path = self._beside(name)
+        if not path.is_file() and len(Path(name).parts) > 1 and not Path(name).is_absolute():
+            path = data_folder(str(Path(name).parent)) / Path(name).name
+        return load_ensemble(path)
+
+    def _beside(self, name: str) -> Path:
+        """Return a path that is taken from the study's own folder, unless it is absolute."""
+        return Path(self.where.split(", variant ")[0]).parent / name
 
     def _check(self) -> None:
         spec, bundle = self.spec, self.bundle
@@ -254,6 +267,7 @@ class QuantitativeStudy:
         content = {
             "study": self.raw,
             "economy": economy_fingerprint(self.bundle),
+            "ensemble": repr(self.ensemble),
             "tables": repr(self.tables),
             "code": source_hash(),
             "numpy": np.__version__,

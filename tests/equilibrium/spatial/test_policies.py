@@ -14,7 +14,6 @@ from bigpush_est.equilibrium.spatial.market_access import (
     CHARACTERISTICS,
     characteristics,
     market_access,
-    optimal_regional,
     predict,
     randomised_allocations,
     robust_ols,
@@ -29,6 +28,7 @@ from bigpush_est.equilibrium.spatial.policies import (
     general_subsidies,
     optimal_uniform,
 )
+from bigpush_est.equilibrium.spatial.regional_policy import optimal_regional
 from bigpush_est.equilibrium.spatial.scenarios import Baseline, compare, example_baseline
 from bigpush_est.equilibrium.spatial.static import solve_static, static_preconditioner
 from bigpush_est.errors import AssumptionViolated, InvalidValue, ShapeMismatch

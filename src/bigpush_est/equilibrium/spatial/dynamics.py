@@ -79,7 +79,8 @@ def solve_path[E: Economy](
     max_periods
         Periods after which a draw counts as not converged.
     tolerance
-        A steady state's shares change by no more than this anywhere; a cycle's repeat to this.
+        A steady state's shares change by no more than this anywhere; a cycle's repeat to this, and change by more
+        than a thousand times as much within it.
     """
     draws = max(economy.n_draws for economy in economies)
     lag = np.asarray(initial_share, dtype=np.float64)
@@ -126,9 +127,11 @@ def solve_path[E: Economy](
             still = np.abs(following[active] - shares[-2][active]).max(axis=(1, 2)) <= tolerance
             fate[active[still]], length[active[still]] = "steady state", 1
             cycle = np.zeros(active.size, dtype=bool)
+            # an oscillation that dies out slowly also looks the same two periods later, once it is small
+            swings = np.abs(following[active] - shares[-2][active]).max(axis=(1, 2)) > _LEAST_SWING * tolerance
             for lag_length in range(2, min(t + 1 - len(economies), _LONGEST_CYCLE) + 1):
                 again = np.abs(following[active] - shares[-1 - lag_length][active]).max(axis=(1, 2)) <= tolerance
-                again &= ~still & ~cycle
+                again &= swings & ~cycle
                 cycle |= again
                 fate[active[again]], length[active[again]] = "cycle", lag_length
             active = active[~(still | cycle | failed[active])]
@@ -139,8 +142,8 @@ def solve_path[E: Economy](
     return Path(np.stack(shares), stack(series), fate, length, periods, whole, worst)
 
 
-#: Longest cycle that is looked for.
-_LONGEST_CYCLE = 12
+#: Longest cycle that is looked for, and the least change in a period of one, in units of the tolerance.
+_LONGEST_CYCLE, _LEAST_SWING = 12, 1e3
 
 
 def _merge(whole: StaticEquilibrium, part: StaticEquilibrium, rows: NDArray[np.intp]) -> StaticEquilibrium:

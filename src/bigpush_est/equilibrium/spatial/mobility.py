@@ -1,13 +1,10 @@
-r"""Households that choose where to live: labour is solved for together with wages, prices and expenditures.
+"""Households that choose where to live: labour is solved for together with wages, prices and expenditures.
 
 Section 6: "For robustness, we also extend the model to incorporate household spatial mobility".  The appendix with this
 extension is not at hand; this is our reading of what Section 6 names.  A household in region n consumes
-:math:`v_n = I_n / (L_n P_n)`, and likes n by a factor drawn from a Fréchet distribution with shape ε and scale A_n:
+v_n = I_n/(L_n P_n), and likes n by a factor drawn from a Fréchet distribution with shape ε and scale A_n:
 
-.. math::
-
-    L_n = L \frac{A_n v_n^{\varepsilon}}{\sum_m A_m v_m^{\varepsilon}}, \qquad
-    W = \Bigl( \sum_n A_n v_n^{\varepsilon} \Bigr)^{1/\varepsilon}
+    L_n = L A_n v_n^ε / Σ_m A_m v_m^ε,    W = (Σ_n A_n v_n^ε)^{1/ε}
 
 W is expected utility but for the constant Γ(1 − 1/ε), which comparisons drop (an index where ε ≤ 1).  Choices:
 

@@ -177,14 +177,34 @@ def ensemble(results: Results) -> Table:
         number_column(level, _level_name(level), lambda row, level=level: shown(str(row["quantity"]), row.get(level)))
         for level in levels
     ]
-    n = len(economies(results))
     return Table(
         "ensemble",
         "Other synthetic economies that hold the same published aggregates: quantiles",
         tuple(columns),
         rows,
-        note=f"{count(n)} economies, each drawn from a seed of its own and calibrated like this one." if n else "",
+        note=_ensemble_note(part(results, "ensemble")),
     )
+
+
+def _ensemble_note(found: Row) -> str:
+    """Say how many economies there were, and what the quantiles leave out."""
+    n = len(rows_of(found.get("economies")))
+    if not n:
+        return ""
+    said = [f"{count(n)} economies, each drawn from a seed of its own and calibrated like this one."]
+    if "drawn" in found:
+        said.append(
+            f"{count(found['drawn'])} designs were drawn; {count(found['held'])} hold Table 2's moments, of which "
+            f"{count(found.get('unsettled', 0))} are left out: a path reached no steady state."
+        )
+    if "positive" in found:
+        said.append(
+            f"The push raises the share by more than 0.1 p.p. in {count(found['positive'])} and lowers it by as much "
+            f"in {count(found.get('negative', 0))}."
+        )
+    if found.get("same") is False:
+        said.append("They were computed at another η or δ than this study's.")
+    return " ".join(said)
 
 
 def _level_name(level: str) -> str:
