@@ -295,7 +295,8 @@ def untargeted(study: QuantitativeStudy, inversions: list[Inversion], heavy: int
     """Section 5.2's two non-targeted moments: regional adopter shares against market access, ports and size.
 
     Market access is the home and foreign demand that a heavy firm of the region faces, D_nj + D^f_nj; slopes are of
-    adopter shares on standardised logs over regions, the three calibrated years pooled with year effects.
+    adopter shares on standardised logs over regions, the calibrated years pooled with year effects; standard errors are
+    clustered by region.
     """
     share: list[Any] = []
     features: dict[str, list[Any]] = {name: [] for name in _FEATURES}
@@ -317,12 +318,17 @@ def untargeted(study: QuantitativeStudy, inversions: list[Inversion], heavy: int
         features["share of exporters"].append(solution.exporter_share[0, heavy])
     rows = []
     for name, expected in _FEATURES.items():
-        pairs = [(x[np.isfinite(x)], y[np.isfinite(x)]) for x, y in zip(features[name], share, strict=True)]
-        y = np.concatenate([values - values.mean() for _, values in pairs])
-        x = np.concatenate([(values - values.mean()) / values.std() for values, _ in pairs])
+        x, y = np.array(features[name]), np.array(share)  # (years, regions)
+        there = np.isfinite(x)
+        if (there.sum(axis=1) < 2).any() or np.any(np.nanstd(np.where(there, x, np.nan), axis=1) == 0.0):
+            continue  # nothing to tell regions apart by: the row is left out
+        x, y = np.where(there, x, np.nan), np.where(there, y, np.nan)
+        y = np.nan_to_num(y - np.nanmean(y, axis=1, keepdims=True))
+        x = np.nan_to_num((x - np.nanmean(x, axis=1, keepdims=True)) / np.nanstd(x, axis=1, keepdims=True))
         slope = float((x * y).sum() / (x**2).sum())
-        spread = float(np.sqrt((x**2 * (y - slope * x) ** 2).sum()) / (x**2).sum())
-        correlation = float(np.corrcoef(x, y)[0, 1])
+        scores = (x * (y - slope * x)).sum(axis=0)  # by region
+        spread = float(np.sqrt((scores**2).sum()) / (x**2).sum())
+        correlation = float((x * y).sum() / np.sqrt((x**2).sum() * (y**2).sum()))
         rows.append(
             {
                 "feature": name,
@@ -330,7 +336,8 @@ def untargeted(study: QuantitativeStudy, inversions: list[Inversion], heavy: int
                 "standard_error": spread,
                 "correlation": correlation,
                 "paper_sign": expected,
-                "regions": y.size,
+                "regions": int(there.any(axis=0).sum()),
+                "observations": int(there.sum()),
                 "agrees": bool(np.sign(slope) == expected),
             }
         )

@@ -275,11 +275,12 @@ def untargeted(results: Results) -> Table:
             Column("correlation", "Correlation", lambda row: fixed(row["correlation"], 2), number=True),
             Column("paper_sign", "Paper’s sign", lambda row: "+" if row["paper_sign"] > 0 else "−", number=True),
             Column("agrees", "Sign agrees", lambda row: "yes" if row["agrees"] else "no"),
-            Column("regions", "Region-years", lambda row: count(row["regions"]), number=True),
+            Column("regions", "Regions", lambda row: count(row["regions"]), number=True),
+            Column("observations", "Region-years", lambda row: count(row["observations"]), number=True),
         ),
         [dict(row) for row in results["untargeted"]],
-        note="Calibrated years pooled with year effects; SD over regions within a year. Standard errors treat the "
-        "years of a region as independent, and the regions are synthetic: signs are to be compared, not sizes. "
+        note="Calibrated years pooled with year effects; SD over regions within a year. Standard errors are "
+        "clustered by region, and the regions are synthetic: signs are to be compared, not sizes. "
         "Region-years without heavy firms or exporters have no logarithm and drop out.",
     )
 
