@@ -153,9 +153,11 @@ def test_draws_do_not_depend_on_the_other_priors_nor_on_chunks():
 
 
 def test_the_economy_shown_has_the_priors_medians():
-    run = run_theory(theory_job("oring", ["skill_low=0.4"], [COST, "sorting=fixed(0.5)"], draws=200))
+    skewed = "output_scale=log_normal(median=1.5, log_sd=1)"
+    run = run_theory(theory_job("oring", ["skill_low=0.4"], [COST, "sorting=fixed(0.5)", skewed], draws=200))
     values = {row["name"]: row["value"] for row in run.results["parameters"]}
     assert values["upgrade_cost"] == pytest.approx(0.13)
+    assert values["output_scale"] == pytest.approx(1.5)
     assert (values["sorting"], values["skill_low"], values["skill_high"]) == (0.5, 0.4, 0.9)
 
 
@@ -191,6 +193,56 @@ def test_every_figure_and_table_can_be_made(name, settings):
         assert "nan" not in table.csv()
     words = " ".join(cell for _, rows in tables["answers"].blocks() for _, cells in rows for cell in cells)
     assert ("end in the lowest state" in words) == (run.results["trap"] is not None)
+
+
+def test_every_figure_says_that_its_parameters_are_illustrative_and_whose_model_it_is():
+    run = run_theory(theory_job("oring", ["tasks=3"], [COST], draws=200))
+    feet = {}
+    for stem, draw in theory_figures(run.results, run.arrays).items():
+        with slide():
+            picture = draw()
+            picture.draw_without_rendering()
+            foot = next(text for text in picture.texts if text.get_text().startswith("Illustrative parameters"))
+            edge, panels = foot.get_window_extent(), [panel.get_tightbbox() for panel in picture.axes]
+        assert edge.x1 <= picture.bbox.x1, stem
+        assert all(edge.y1 <= panel.y0 for panel in panels), stem
+        feet[stem] = " ".join(foot.get_text().split())
+    assert all("Kremer (1993)" in foot for foot in feet.values())
+    assert "$q_{L}$ = 0.5, $q_{H}$ = 0.9, n = 3, A = 1, c = 0.13, a = 0, h = 0.2." in feet["paths"]
+    assert "Welfare: output per worker less upgrading costs, goods." in feet["paths"]
+    assert "c = 0.13" not in feet["prior"]
+    assert "draws from c ~ uniform(low=0.06, high=0.2)." in feet["prior"]
+    # four workers are two teams of two, whatever the economy's number of tasks
+    assert "n = 3" not in feet["matching"]
+    assert "n = 3" in feet["wages"]
+
+
+@pytest.mark.parametrize(
+    ("name", "settings"),
+    [
+        # a step of 5% would take one skill beyond the other
+        ("oring", ["skill_low=0.88", "upgrade_cost=0.009"]),
+        ("oring", ["skill_high=0.51", "upgrade_cost=0.003"]),
+        # the figure along the key parameter would go beyond the largest value allowed
+        ("training", ["gain_from_training=1e9", "firm_share=1"]),
+        ("infrastructure", ["line_cost=1e9"]),
+    ],
+)
+def test_an_economy_close_to_the_edge_of_what_is_allowed_is_solved(name, settings):
+    run = run_theory(theory_job(name, settings))
+    rows = {row["parameter"]: row for row in theory_tables(run.results)["comparative_statics"].rows}
+    if name == "oring":
+        low, high = (rows[key] for key in ("skill_low", "skill_high"))
+        assert low["value_high"] == low["value"] > low["value_low"]
+        assert high["value_low"] == high["value"] < high["value_high"]
+    assert run.arrays["key.value"].max() <= 1e9
+
+
+def test_priors_with_draws_beyond_what_is_allowed_are_named_with_their_number(recwarn):
+    job = theory_job("big-push", [], ["labour=log_normal(median=1, log_sd=400)"], draws=400)
+    with pytest.raises(InvalidValue, match=r"--prior labour = log_normal.*; \d+ of 400 are not, such as .*narrow it"):
+        run_theory(job)
+    assert not recwarn.list
 
 
 def test_a_prior_that_holds_its_parameter_fixed_has_no_panel():
@@ -234,6 +286,13 @@ def test_what_is_printed_is_what_was_solved():
     kept = np.isfinite(run.arrays["states.share"])
     for key in ("share", "welfare"):
         assert run.arrays[f"states.{key}"][kept].tolist() == [row[key] for row in run.results["equilibria"]]
+    # along c: nobody and everybody, and between them the n at which c(0.8 + 0.4 n) = 0.2 (0.5 + 0.4 n)
+    cost, unstable = run.arrays["key.value"], run.arrays["key.unstable"]
+    between = (cost > 0.1251) & (cost < 0.1499)
+    assert between.sum() > 20
+    np.testing.assert_allclose(unstable[between], (0.8 * cost - 0.1)[between] / (0.08 - 0.4 * cost)[between], atol=1e-6)
+    assert (run.arrays["key.low"][between] == 0.0).all()
+    assert (run.arrays["key.high"][between] == 1.0).all()
     # figures: one push that fails and one that does not, and the wage's slope as the price
     assert run.arrays["paths.pushed"][:, -1].tolist() == [0.0, 1.0]
     np.testing.assert_allclose(run.arrays["wages.price"], run.arrays["wages.skill"])
@@ -337,6 +396,8 @@ def test_a_prior_gives_a_probability_with_its_error(monkeypatch, capsys, tmp_pat
         ("oring", "--set", "skill_high=nan"),
         ("oring", "--prior", "upgrade_cost=half_normal(scale=-1)"),
         ("big-push", "--set", "fixed_cost=-1"),
+        ("--set", "fixed_cost=1"),
+        (),
     ],
 )
 def test_bad_input_exits_2_with_one_message(monkeypatch, capsys, tmp_path, arguments):

@@ -199,6 +199,13 @@ def theory(
     from bigpush_est.theory import catalogue, perform_theory, theory_job
 
     if model is None:
+        if settings or priors or draws is not None or seed is not None or out is not None or overwrite:
+            raise InvalidValue(
+                key="model",
+                value="left out",
+                requirement="named where options say what to do with it",
+                remedy="write bigpush-est theory MODEL ...; bigpush-est theory alone lists the models",
+            )
         rows = catalogue()
         if as_json:
             _print_json(rows)

@@ -25,6 +25,7 @@ from bigpush_est.equilibrium.coordination import (
     coordination_model,
     solve_model,
 )
+from bigpush_est.equilibrium.coordination.model import LARGEST
 from bigpush_est.errors import InvalidValue, TheoryInterrupted, UnknownKey, WrongType
 from bigpush_est.run_folder import RunFolder, plain
 
@@ -323,11 +324,13 @@ def solved_draws(job: TheoryJob, told: Told = lambda stage, done, total: None) -
     from bigpush_est.bayes.sampling import derived_seed
     from bigpush_est.propagate.coordination import solve_draws
 
-    drawn = {
+    drawn = {}
+    for name, prior in job.priors.items():
         # a seed of its own for each parameter: adding a prior leaves the draws of the others as they were
-        name: prior.draw(job.draws, np.random.default_rng(derived_seed(job.seed, f"theory {name}")))
-        for name, prior in job.priors.items()
-    }
+        rng = np.random.default_rng(derived_seed(job.seed, f"theory {name}"))
+        with np.errstate(over="ignore"):
+            drawn[name] = prior.draw(job.draws, rng)
+        _check_drawn(job, name, drawn[name])
     economies = job.model.build(**(job.values | drawn))
     parts = []
     told(STAGE, 0, job.draws)
@@ -335,6 +338,21 @@ def solved_draws(job: TheoryJob, told: Told = lambda stage, done, total: None) -
         parts.append(solve_draws(economies.select(slice(begin, begin + CHUNK))))
         told(STAGE, min(begin + CHUNK, job.draws), job.draws)
     return drawn | {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+
+
+def _check_drawn(job: TheoryJob, name: str, values: FloatArray) -> None:
+    entry = job.model.parameters()[name]
+    refused = values[~entry.allows(values)]
+    if refused.size:
+        raise InvalidValue(
+            key=f"--prior {name}",
+            value=job.priors[name].describe(),
+            requirement=(
+                f"one whose draws are {entry.requirement}, and at most {LARGEST:g}; {refused.size} of {job.draws} are "
+                f"not, such as {float(refused[0]):g}"
+            ),
+            remedy=f"narrow it; {entry.symbol} is {entry.meaning}, by default {entry.default:g}",
+        )
 
 
 def _summary(job: TheoryJob, draws: dict[str, FloatArray]) -> dict[str, Any]:

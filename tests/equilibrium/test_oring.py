@@ -129,6 +129,8 @@ def test_sorting_is_better_than_random_teams_of_thousands() -> None:
     assert sorted(ordered.teams.ravel().tolist()) == list(range(6000))
     for _ in range(20):
         assert team_output(rng.permutation(skills).reshape(-1, 3)).sum() < ordered.total
+    # the most skilled are the first team
+    assert (np.diff(ordered.output) <= 0.0).all()
     # no exchange of two workers between two teams helps
     teams = skills[ordered.teams]
     for _ in range(2000):

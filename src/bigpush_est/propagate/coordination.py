@@ -6,6 +6,7 @@ import numpy as np
 
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.coordination import CoordinationModel, ORing, pushed_path, solve_model
+from bigpush_est.equilibrium.coordination.model import LARGEST
 from bigpush_est.equilibrium.oring import competitive_wage, competitive_wage_slope, four_workers
 from bigpush_est.equilibrium.steady_states import transition_path
 
@@ -65,7 +66,7 @@ def key_range(model: CoordinationModel) -> tuple[float, float]:
         left, right = min(low - margin, 0.9 * value), max(high + margin, 1.1 * value)
     smallest, largest = model.parameters()[model.key].ends
     tick = 1e-3 * (right - left)
-    return max(left, smallest + tick), min(right, largest - tick)
+    return max(left, smallest + tick), min(right, largest - tick, LARGEST)
 
 
 def pictures(model: CoordinationModel) -> dict[str, FloatArray]:

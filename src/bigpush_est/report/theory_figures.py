@@ -28,6 +28,8 @@ SLIDE: dict[Any, Any] = {
     "legend.fontsize": 9.5,
     "lines.linewidth": 2.2,
 }
+#: Letters in a line below a figure.
+FOOT_WIDTH = 120
 #: Parameters under a prior that one figure shows.
 MOST_PANELS = 4
 
@@ -38,6 +40,25 @@ def slide() -> Iterator[None]:
     with drawing():
         matplotlib.rcParams.update(SLIDE)
         yield
+
+
+def _foot(
+    picture: Figure, results: dict[str, Any], more: str = "", *, only: tuple[str, ...] = (), drawn: bool = False
+) -> None:
+    """Write below a figure that its parameters are illustrative, what they are, and whose model it is.
+
+    ``only`` names the parameters that the figure depends on, if not on all; ``drawn`` says that it shows priors' draws.
+    """
+    rows = [row for row in results["parameters"] if not only or row["name"] in only]
+    held = [row for row in rows if not (drawn and row["prior"])]
+    values = ", ".join(f"{_symbol(row['symbol'])} = {row['value']:.3g}" for row in held)
+    text = f"Illustrative parameters, not estimates: {values}"
+    if drawn:
+        priors = ", ".join(f"{_symbol(row['symbol'])} ~ {row['prior']}" for row in rows if row["prior"])
+        text += f"; draws from {priors}"
+    sentences = [f"{text}.", more, f"Model: {results['sources']}."]
+    lines = textwrap.wrap(" ".join(part for part in sentences if part), FOOT_WIDTH, break_long_words=False)
+    picture.supxlabel("\n".join(lines), x=0.01, ha="left", fontsize=7.5, color=GREY, linespacing=1.3)
 
 
 def _part(arrays: dict[str, Any], name: str) -> dict[str, Any]:
@@ -76,7 +97,7 @@ def equilibria(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     """Draw what the action is worth beside what it costs, and the map that follows, for one economy."""
     payoff, mapped, states = (_part(arrays, name) for name in ("payoff", "map", "states"))
     trap = float(states["trap"][0])
-    picture = canvas(3.9)
+    picture = canvas(4.25)
     left, right = picture.subplots(1, 2)
     for panel in (left, right):
         if np.isfinite(trap):
@@ -108,6 +129,7 @@ def equilibria(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     if np.isfinite(trap):
         handles.append(Patch(color=REGION, label="the trap’s basin"))
     picture.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1.4, handlelength=1.6)
+    _foot(picture, results)
     return picture
 
 
@@ -120,7 +142,7 @@ def along_key(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     part = _part(arrays, "key")
     entry = next(row for row in results["parameters"] if row["name"] == results["key"])
     values, own = part["value"], float(part["own"][0])
-    picture = canvas(3.9)
+    picture = canvas(4.25)
     panel = picture.subplots()
     several = np.isfinite(part["unstable"]) & (part["low"] < part["high"])
     if several.any():
@@ -148,6 +170,7 @@ def along_key(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
         ends = " to ".join(f"{edge:.3g}" for edge in window)
         handles.append(Line2D([], [], color=GREEN, lw=1.1, ls="--", label=f"window if all are alike, {ends}"))
     picture.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1.4, handlelength=1.8)
+    _foot(picture, results)
     return picture
 
 
@@ -167,7 +190,7 @@ def _unbroken(values: Any) -> Any:
 def paths(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     """Draw where economies end that start apart, and what a push too small and one large enough do."""
     part, trap = _part(arrays, "paths"), float(arrays["states.trap"][0])
-    picture = canvas(3.9)
+    picture = canvas(4.25)
     panel = picture.subplots()
     if np.isfinite(trap):
         panel.axhspan(0.0, trap, color=REGION, lw=0)
@@ -199,6 +222,8 @@ def paths(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
             Line2D([], [], color=PURPLE, lw=2.6, marker="s", ms=5, label="push 10% larger than needed"),
         ]
     picture.legend(handles=handles, loc="outside upper left", ncols=3, columnspacing=1.4, handlelength=1.8)
+    shown = (_part(arrays, "states")["stability"] > 0).any()
+    _foot(picture, results, f"Welfare: {results['welfare_unit']}." if shown else "")
     return picture
 
 
@@ -240,7 +265,7 @@ def prior_draws(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     entries = [row for row in results["parameters"] if row["prior"] and np.ptp(part[row["name"]]) > 0.0][:MOST_PANELS]
     columns = min(2, len(entries))
     rows = -(-len(entries) // columns)
-    picture = canvas(1.0 + 2.6 * rows)
+    picture = canvas(1.4 + 2.6 * rows)
     panels = list(picture.subplots(rows, columns, squeeze=False).flat)
     for panel, entry in zip(panels, entries, strict=False):
         values = part[entry["name"]]
@@ -265,16 +290,17 @@ def prior_draws(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     chance = results["prior"]["probabilities"]["multiple"]["text"]
     handles = [
         Patch(color=VERMILION, label=f"draws with several steady states, {chance}"),
-        Patch(color=SKY, label="with one"),
+        Patch(color=SKY, label="the others"),
     ]
     picture.legend(handles=handles, loc="outside upper left", ncols=2, columnspacing=1.4)
+    _foot(picture, results, drawn=True)
     return picture
 
 
 def matching(results: dict[str, Any]) -> Figure:
     """Draw the slides' four workers: output of mixed and of sorted teams."""
     four = results["four_workers"]
-    picture = canvas(3.9)
+    picture = canvas(4.25)
     panel = picture.subplots()
     scale = "" if four["scale"] == 1.0 else "A "
     bars = [
@@ -303,6 +329,7 @@ def matching(results: dict[str, Any]) -> Figure:
     panel.set_title(f"$q_L$ = {four['skill_low']:.3g}, $q_H$ = {four['skill_high']:.3g}: sorting is efficient")
     panel.tick_params(axis="x", length=0)
     grid(panel)
+    _foot(picture, results, only=("skill_low", "skill_high", "output_scale"))
     return picture
 
 
@@ -311,7 +338,7 @@ def wages(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     part = _part(arrays, "wages")
     four = results["four_workers"]
     tasks = int(part["tasks"])
-    picture = canvas(3.9)
+    picture = canvas(4.25)
     panel = picture.subplots()
     panel.plot(part["skill"], part["wage"], color=BLUE)
     panel.plot(part["skill"], part["price"], color=VERMILION, ls="--")
@@ -330,6 +357,7 @@ def wages(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     ]
     picture.legend(handles=handles, loc="outside upper left", ncols=1)
     grid(panel)
+    _foot(picture, results, only=("skill_low", "skill_high", "tasks", "output_scale"))
     return picture
 
 
@@ -341,7 +369,7 @@ def _price_label(tasks: int) -> str:
 def divergence(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     """Draw output per worker of two countries that start on either side of the trap's end."""
     part = _part(arrays, "divergence")
-    picture = canvas(3.9)
+    picture = canvas(4.25)
     panel = picture.subplots()
     moving = np.flatnonzero((np.abs(np.diff(part["output"], axis=1)) > 1e-4).any(axis=0))
     last = int(min(part["period"][-1], max(6, (moving[-1] + 2) if moving.size else 6)))
@@ -363,6 +391,7 @@ def divergence(results: dict[str, Any], arrays: dict[str, Any]) -> Figure:
     end = f"end {gap}" if apart else "end in the same place"
     panel.set_title(f"Two countries that start nearly alike {end}")
     grid(panel)
+    _foot(picture, results)
     return picture
 
 

@@ -188,9 +188,14 @@ def _effects(results: dict[str, Any]) -> Table:
         Column("trap_high", "Trap ends at", lambda row: shown(row, "high"), number=True),
         Column("claim", "Theory: a rise", lambda row: claims[row["claim"]]),
     )
-    here = f"At the economy shown the trap ends at {percent(results['trap'])}." if _known(results["trap"]) else ""
+    here = f" At the economy shown the trap ends at {percent(results['trap'])}." if _known(results["trap"]) else ""
+    steps = "A whole number moves by one, a parameter at 0 by 0.05."
     return Table(
-        "comparative_statics", "Comparative statics: one parameter at a time, 5% either way", columns, rows, here
+        "comparative_statics",
+        "Comparative statics: one parameter at a time, 5% either way",
+        columns,
+        rows,
+        steps + here,
     )
 
 
@@ -235,7 +240,7 @@ def _four_workers(results: dict[str, Any]) -> Table:
         f"other’s high worker for its low one gains {figure(four['outbid_gain'])}, the other loses "
         f"{figure(four['outbid_loss'])}. "
         "The slides’ wage is the price of a unit of skill: per unit of own skill, both workers together would get "
-        "twice the team’s output. Kremer’s wage q²/2 pays out the output of a team of equals."
+        "twice the team’s output. Kremer’s wage A q²/2 pays out the output of a team of equals."
     )
     return Table("four_workers", "Two workers of low and two of high skill", columns, rows, note)
 

@@ -170,7 +170,13 @@ def test_identical_agents_have_several_steady_states_exactly_in_the_window(name:
     assert not found.multiple[np.isnan(window.low)].any()
     index = np.flatnonzero(exists)
     some, low, high = model.select(index), window.low[index], window.high[index]
-    for place, inside in ((0.9 * low, False), (0.99 * low + 0.01 * high, True), (0.01 * low + 0.99 * high, True)):
+    width = high - low
+    for place, inside in (
+        (low - 0.002 * width, False),
+        (low + 0.002 * width, True),
+        (high - 0.002 * width, True),
+        (high + 0.002 * width, False),
+    ):
         usable = some.parameters()[some.key].allows(place)
         states = steady_states(some.select(usable).changed(**{some.key: place[usable]}))
         assert (states.multiple == inside).all()
@@ -201,6 +207,20 @@ def test_the_trap_ends_where_the_engines_basin_does(name: str) -> None:
     assert solution.trapped[0]
     assert solution.states.share[0, solution.best[0]] == solution.states.highest[0]
     assert solution.welfare_gain[0] > 0.0
+
+
+def test_several_states_are_no_trap_where_the_lowest_is_the_best() -> None:
+    class Harmful(Training):
+        """Training that uses up more than it is worth to all together."""
+
+        def welfare(self, share: FloatArray) -> FloatArray:
+            return -share
+
+    solution = solve_model(Harmful.build())
+    assert solution.states.multiple[0]
+    assert not solution.trapped[0]
+    assert solution.states.share[0, solution.best[0]] == solution.states.lowest[0] == 0.0
+    assert solution.welfare_gain[0] == 0.0
 
 
 # -- equilibria in closed form ----------------------------------------------------------------------------------------
@@ -303,6 +323,10 @@ def test_training_is_linear() -> None:
     model = Training.build(firm_share=0.5, gain_from_training=2.0, poaching=0.6, training_cost=0.7, spread=0.0)
     assert steady_states(model).threshold[0] == pytest.approx(1 - (1 - 0.7) / 0.6, abs=1e-7)
     assert not steady_states(model.changed(poaching=0.0)).multiple[0]
+    # who neither gains nor loses acts: at a cost of exactly b g everybody stays an equilibrium
+    indifferent = model.changed(training_cost=1.0)
+    assert condition(indifferent).everybody[0]
+    assert indifferent(np.ones(1))[0] == 1.0
 
 
 @pytest.mark.parametrize("tasks", [2, 3, 5])

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.coordination.model import BoolArray, CoordinationModel
 from bigpush_est.equilibrium.steady_states import STABLE, SteadyStates, steady_states
-from bigpush_est.errors import InvalidValue
+from bigpush_est.errors import AssumptionViolated, InvalidValue
 
 #: How far comparative statics move a parameter, as a fraction of it.
 STEP = 0.05
@@ -62,7 +62,7 @@ class Push:
         Q(S^U) − w(λ_0): what each has to be paid in that period if all expect the past; any more is enough.
         Infinite where no payment to users can stand for the first of them.
     bill
-        What it costs when the S^U agents with the lowest costs take it.
+        What it costs when the S^U agents with the lowest costs take it; if all are alike, when S^U of them may.
     """
 
     together: FloatArray
@@ -239,7 +239,8 @@ class Effect:
 def comparative_statics(model: CoordinationModel, step: float = STEP) -> list[Effect]:
     """Return how the trap of a single economy moves when each parameter moves by a fraction ``step`` either way.
 
-    Values stay within their range; a whole number moves by one, and a parameter at 0 by ``step`` itself.
+    A value that the model refuses, alone or beside the others, is left where it was; a whole number moves by one, and
+    a parameter at 0 by ``step`` itself.
 
     Raises
     ------
@@ -267,7 +268,7 @@ def comparative_statics(model: CoordinationModel, step: float = STEP) -> list[Ef
                 entry.check(name, np.array([moved]))
                 model.changed(**{name: moved})
                 candidates.append(moved)
-            except InvalidValue:
+            except (InvalidValue, AssumptionViolated):
                 candidates.append(value)
         solved = solve_model(model.changed(**{name: candidates}))
         trap, count, lowest = (x.tolist() for x in (solved.trap, solved.states.stable_count, solved.states.lowest))
