@@ -128,8 +128,10 @@ class Clusters:
 
 
 def sum_by(codes: Codes, count: int, values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum rows by group: Σ_{i in g} values[i], shape (G, K) for values (N, K)."""
-    order = np.argsort(codes, kind="stable")
-    starts = np.searchsorted(codes[order], np.arange(count))
-    summed: NDArray[np.float64] = np.add.reduceat(values[order], starts, axis=0)
+    """Sum rows by group: Σ_{i in g} values[i], shape (G,) for values (N,) and (G, K) for values (N, K)."""
+    if values.ndim == 1:
+        return np.bincount(codes, weights=values, minlength=count)
+    summed = np.empty((count, values.shape[1]))
+    for column in range(values.shape[1]):
+        summed[:, column] = np.bincount(codes, weights=values[:, column], minlength=count)
     return summed

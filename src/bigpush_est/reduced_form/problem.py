@@ -57,6 +57,8 @@ class LinearProblem:
     @property
     def regressors(self) -> FloatArray:
         """X, shape (N, K)."""
+        if self.endogenous.shape[1] == 0:
+            return self.exogenous
         return np.column_stack([self.endogenous, self.exogenous])
 
     @property
