@@ -151,8 +151,8 @@ def test_what_has_no_steady_state_has_a_fate_and_no_values() -> None:
     assert np.isnan(found.welfare_log[0])
     assert np.isfinite(found.bill).all()
     assert found.best("log") == 1
-    # at this rate taxes would take more than all income: there is no equilibrium
-    beyond = evaluator.evaluate(np.where(evaluator.push > 0.0, 0.5, 0.0)[None])
+    # at this rate the search ends where taxes would take more than all income: that is no equilibrium
+    beyond = evaluator.evaluate(np.where(evaluator.push > 0.0, 0.9, 0.0)[None])
     assert beyond.fate.tolist() == ["not converged"]
     assert np.isnan(beyond.bill).all()
     with pytest.raises(AssumptionViolated, match="steady state without any policy"):
@@ -197,16 +197,19 @@ def test_the_pushs_own_direction_gives_the_push(wide: PolicyEvaluator) -> None:
 
 
 def test_a_bill_that_cannot_be_met(small: PolicyEvaluator) -> None:
-    """Most of GDP cannot be spent on one region's adopters; the batch's other direction is not disturbed."""
-    direction = np.array([[0.0, 0.0, 0.0, 0.1], [0.1] * 4])
-    rates, met = small.equal_bill(direction, bill=[0.02, 0.7])
+    """Five times GDP cannot be spent on all regions' adopters; the batch's other direction is not disturbed."""
+    direction = np.array([[0.1] * 4, [0.1, 0.0, 0.0, 0.0]])
+    rates, met = small.equal_bill(direction, bill=[0.02, 5.0])
     assert met.tolist() == [False, True]
     assert (rates[0] == 0.0).all()
-    alone, _ = small.equal_bill(direction[1:], bill=[0.02, 0.7])
+    alone, _ = small.equal_bill(direction[1:], bill=[0.02, 5.0])
     np.testing.assert_allclose(rates[1], alone[0], rtol=1e-7)
     found = small.evaluate(rates, None, met)
     assert found.fate[0] == BILL_NOT_MET
-    assert found.bill[1] == pytest.approx([0.02, 0.7], rel=1e-8)
+    assert found.bill[1] == pytest.approx([0.02, 5.0], rel=1e-8)
+    rates, met = small.equal_bill(direction[:1], bill=[9.0, 9.0])
+    assert not met.any()
+    assert not rates.any()
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -6,7 +6,7 @@ does not make the others wait.
 """
 
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,15 +41,19 @@ class Acceleration:
     #: Largest change of an unknown in one step (logs).
     step_limit: float = 1.0
     #: Relative Tikhonov term of the least-squares problem of the past residuals.
-    regularisation: float = 1e-12
+    regularisation: float = 1e-7
     #: A residual this many times the row's best makes the row forget its past and return to its best point.
     blow_up: float = 1e3
+    #: Of the past that is kept.  It only chooses the next point, whose residual is computed in double precision: single
+    #: precision is as good but for problems that are close to singular.
+    precision: type[np.float32] | type[np.float64] = np.float32
 
-    def scale(self, residual: FloatArray) -> FloatArray:
-        """Return the residual's step, shape (B, K)."""
+    def scale(self, residual: FloatArray, out: FloatArray) -> None:
+        """Write the residual's step, shape (B, K), to ``out``."""
         if self.damping.ndim == 1:
-            return residual * self.damping
-        return (residual.astype(self.damping.dtype) @ self.damping).astype(np.float64)
+            np.multiply(residual, self.damping, out=out)
+        else:
+            out[...] = residual.astype(self.damping.dtype) @ self.damping
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,46 +65,65 @@ class FixedPoints:
     iterations: NDArray[np.int64]
     converged: NDArray[np.bool_]
 
+    def put(self, rows: NDArray[np.intp], other: Self) -> None:
+        """Take another search's results for some rows, in place: its points where they are better, all iterations."""
+        better = other.residual < self.residual[rows]
+        self.points[rows[better]], self.residual[rows[better]] = other.points[better], other.residual[better]
+        self.iterations[rows] += other.iterations
+        self.converged[rows] |= other.converged
+
 
 class _History:
     """The last ``depth`` differences of residuals and of (points + residuals), per row."""
 
-    def __init__(self, rows: int, size: int, depth: int) -> None:
-        self.residuals = np.zeros((rows, depth, size))
-        self.images = np.zeros((rows, depth, size))
+    def __init__(self, rows: int, size: int, settings: Acceleration) -> None:
+        depth = settings.depth
+        self.residuals: NDArray[Any] = np.zeros((rows, depth, size), dtype=settings.precision)
+        self.images: NDArray[Any] = np.zeros((rows, depth, size), dtype=settings.precision)
         self.gram = np.zeros((rows, depth, depth))
+        self.products = np.zeros((rows, depth))
         self.next = 0
 
-    def push(self, residual_change: FloatArray, point_change: FloatArray) -> None:
+    def push(self, change: FloatArray, step: FloatArray, residual: FloatArray) -> None:
+        """Take in the change of the residual (overwritten), the step that made it, and the residual now, (B, K)."""
         slot = self.next
-        self.residuals[:, slot] = residual_change
-        np.add(residual_change, point_change, out=self.images[:, slot])
-        row = np.matmul(self.residuals, residual_change[:, :, None])[:, :, 0]
+        latest = self.residuals[:, slot]
+        latest[...] = change
+        change += step
+        self.images[:, slot] = change
+        row = np.matmul(self.residuals, latest[:, :, None])[:, :, 0]
         self.gram[:, slot, :] = row
         self.gram[:, :, slot] = row
+        self.products = np.matmul(self.residuals, residual.astype(latest.dtype, copy=False)[:, :, None])[:, :, 0]
         self.next = (slot + 1) % self.gram.shape[1]
 
-    def extrapolate(self, residual: FloatArray, regularisation: float) -> FloatArray:
+    def extrapolate(self, regularisation: float) -> NDArray[Any]:
         """Return what to subtract from point + residual, shape (B, K)."""
-        depth = self.gram.shape[1]
-        right = np.matmul(self.residuals, residual[:, :, None])
+        rows, depth, _ = self.gram.shape
         # each difference scaled to length one: late ones are many orders smaller than early ones
-        length = np.sqrt(np.einsum("bii->bi", self.gram))
-        inverse = np.divide(1.0, length, out=np.zeros_like(length), where=length > 0.0)
-        system = self.gram * inverse[:, :, None] * inverse[:, None, :]
-        diagonal = np.arange(depth)
-        system[:, diagonal, diagonal] += np.where(length > 0.0, regularisation, 1.0)
-        weights = np.linalg.solve(system, right * inverse[:, :, None]) * inverse[:, :, None]
-        combined: FloatArray = np.matmul(weights.transpose(0, 2, 1), self.images)[:, 0]
+        square = self.gram.reshape(rows, -1)[:, :: depth + 1]
+        inverse = 1.0 / np.sqrt(np.maximum(square, _TINY))
+        system = self.gram * inverse[:, :, None]
+        system *= inverse[:, None, :]
+        system.reshape(rows, -1)[:, :: depth + 1] = 1.0 + regularisation
+        weights = np.linalg.solve(system, (self.products * inverse)[:, :, None])[:, :, 0]
+        weights *= inverse
+        combined: NDArray[Any] = np.matmul(weights.astype(self.images.dtype)[:, None], self.images)[:, 0]
         return combined
 
     def forget(self, rows: Index) -> None:
-        self.residuals[rows] = 0.0
-        self.images[rows] = 0.0
-        self.gram[rows] = 0.0
+        for values in (self.residuals, self.images, self.gram, self.products):
+            values[rows] = 0.0
 
     def keep(self, rows: Index) -> None:
-        self.residuals, self.images, self.gram = self.residuals[rows], self.images[rows], self.gram[rows]
+        self.residuals, self.images = self.residuals[rows], self.images[rows]
+        self.gram, self.products = self.gram[rows], self.products[rows]
+
+
+#: Stands for the square of a difference that is not there.
+_TINY = 1e-200
+#: Rows that are done leave the batch when they are this share of it.
+_LEAVING_SHARE = 0.1
 
 
 def accelerated_fixed_points(system: ResidualSystem, start: FloatArray, settings: Acceleration) -> FixedPoints:
@@ -109,46 +132,56 @@ def accelerated_fixed_points(system: ResidualSystem, start: FloatArray, settings
     points = np.array(start, dtype=np.float64)
     best_residual = np.full(count, np.inf)
     iterations = np.zeros(count, dtype=np.int64)
-    rows = np.arange(count)
-    current = points.copy()
-    best, best_error = current.copy(), np.full(count, np.inf)
-    history = _History(count, size, settings.depth)
-    before: tuple[FloatArray, FloatArray] | None = None
     done = np.zeros(count, dtype=bool)
+    rows = np.arange(count)  # of the batch
+    finished = np.zeros(count, dtype=bool)
+    current, best, best_error = points.copy(), points.copy(), np.full(count, np.inf)
+    history = _History(count, size, settings)
+    step, scaled, before = (np.zeros_like(current) for _ in range(3))
     for iteration in range(settings.max_iterations + 1):
         residual = system.residual(current)
-        error = np.abs(residual).max(axis=1)
+        error = np.maximum(residual.max(axis=1), -residual.min(axis=1))
         bad = ~np.isfinite(error)
         if bad.any():
             error[bad], residual[bad] = np.inf, 0.0
         better = error < best_error
-        best[better], best_error[better] = current[better], error[better]
-        iterations[rows] = iteration
-        finished = best_error <= settings.tolerance
-        lost = error > settings.blow_up * best_error  # of no use where there is no best point yet
-        if finished.any() or iteration == settings.max_iterations:
-            leaving = finished | (iteration == settings.max_iterations)
-            points[rows[leaving]], best_residual[rows[leaving]] = best[leaving], best_error[leaving]
-            done[rows[leaving]] = finished[leaving]
-            stay = np.flatnonzero(~leaving)
-            if not stay.size:
+        if better.all():
+            best[...], best_error = current, error
+        else:
+            best[better] = current[better]
+            best_error = np.minimum(best_error, error)
+        good = best_error <= settings.tolerance
+        # a row that begins where nothing is finite has nowhere to go
+        ended = good | np.isinf(best_error)
+        last = iteration == settings.max_iterations
+        if last or ended.any():
+            leaving = ~finished & (ended | last)
+            out = rows[leaving]
+            points[out], best_residual[out], iterations[out] = best[leaving], best_error[leaving], iteration
+            done[out] = good[leaving]
+            finished |= ended
+            if last or finished.all():
                 break
-            rows, current, residual, lost = rows[stay], current[stay], residual[stay], lost[stay]
-            best, best_error = best[stay], best_error[stay]
-            system = system.select(stay)
-            history.keep(stay)
-            before = None if before is None else (before[0][stay], before[1][stay])
-        scaled = settings.scale(residual)
-        if before is not None:
-            history.push(scaled - before[1], current - before[0])
-        step = scaled - history.extrapolate(scaled, settings.regularisation)
+            if finished.mean() >= _LEAVING_SHARE:
+                stay = np.flatnonzero(~finished)
+                rows, current, residual, error = rows[stay], current[stay], residual[stay], error[stay]
+                best, best_error, finished = best[stay], best_error[stay], finished[stay]
+                step, scaled, before = step[stay], scaled[stay], before[stay]
+                system = system.select(stay)
+                history.keep(stay)
+        settings.scale(residual, scaled)
+        if iteration:
+            history.push(np.subtract(scaled, before, out=before), step, scaled)
+        np.subtract(scaled, history.extrapolate(settings.regularisation), out=step)
+        lost = error > settings.blow_up * best_error  # of no use where there is no best point yet
         if lost.any():
             history.forget(lost)
             step[lost] = best[lost] - current[lost]
-        largest = np.abs(step).max(axis=1, keepdims=True)
-        step *= np.minimum(1.0, settings.step_limit / np.maximum(largest, settings.step_limit))
-        before = (current, scaled)
-        current = current + step
+        largest = np.maximum(step.max(axis=1), -step.min(axis=1))
+        if largest.max() > settings.step_limit:
+            step *= np.minimum(1.0, settings.step_limit / np.maximum(largest, settings.step_limit))[:, None]
+        scaled, before = before, scaled
+        current += step
     return FixedPoints(points, best_residual, iterations, done)
 
 

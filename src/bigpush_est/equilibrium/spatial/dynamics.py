@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from bigpush_est.equilibrium.adoption_map import FloatArray, Index
 from bigpush_est.equilibrium.spatial.outcomes import Outcomes, measure, stack
+from bigpush_est.equilibrium.spatial.prediction import Secants
 from bigpush_est.equilibrium.spatial.static import StaticEquilibrium, solve_static
 
 
@@ -61,6 +62,7 @@ def solve_path[E: Economy](
     solve: Callable[..., StaticEquilibrium] = solve_static,
     starts: Sequence[FloatArray] | None = None,
     preconditioners: Sequence[FloatArray] | None = None,
+    renew: Callable[[StaticEquilibrium], FloatArray] | None = None,
     max_periods: int = 100,
     tolerance: float = 1e-8,
 ) -> Path:
@@ -76,6 +78,8 @@ def solve_path[E: Economy](
         The static equilibrium's solver, with ``solve_static``'s arguments.
     starts, preconditioners
         Points and preconditioners to use in each period, the last ones for all later ones.
+    renew
+        Makes a preconditioner from the last equilibrium; called on a long way to the steady state, where it pays.
     max_periods
         Periods after which a draw counts as not converged.
     tolerance
@@ -98,22 +102,31 @@ def solve_path[E: Economy](
     failed = np.zeros(draws, dtype=bool)
     active = np.arange(draws)
     whole: StaticEquilibrium | None = None
+    secants = Secants()
+    renewed, spent = None, 0
     for t in range(max_periods):
         economy = economies[min(t, len(economies) - 1)]
         start = None
         if starts is not None and t < len(starts):
             start = starts[t]
+            start = start[active] if start.ndim == 2 and start.shape[0] == draws else start
+        elif whole is not None and t >= len(economies):
+            start = secants.predict(whole.point, shares[-2], shares[-1], active)
         elif whole is not None:
             start = whole.point[active]
-        if start is not None and start.ndim == 2:
-            start = start[active] if start.shape[0] == draws else start
-        preconditioner = None if preconditioners is None else preconditioners[min(t, len(preconditioners) - 1)]
+        preconditioner = renewed
+        if preconditioner is None and preconditioners is not None:
+            preconditioner = preconditioners[min(t, len(preconditioners) - 1)]
         solved = solve(
             economy.select(active) if economy.n_draws > 1 else economy,
             shares[-1][active],
             start=start,
             preconditioner=preconditioner,
         )
+        if renew is not None and t + 1 >= len(economies):
+            spent += int(solved.iterations.sum())
+            if spent >= _RENEWAL * solved.point.shape[1] and solved.converged[0]:
+                renewed, spent = renew(solved), 0
         whole = solved if whole is None else _merge(whole, solved, active)
         following = shares[-1].copy()
         following[active] = solved.adopter_share
@@ -141,6 +154,9 @@ def solve_path[E: Economy](
     assert whole is not None
     return Path(np.stack(shares), stack(series), fate, length, periods, whole, worst)
 
+
+#: Iterations of all draws, per unknown of one, after which a new preconditioner is worth its cost (about 2 such).
+_RENEWAL = 20
 
 #: Longest cycle that is looked for, and the least change in a period of one, in units of the tolerance.
 _LONGEST_CYCLE, _LEAST_SWING = 12, 1e3

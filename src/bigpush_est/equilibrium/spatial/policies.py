@@ -48,6 +48,8 @@ NO_INCOME = "no income"
 _HIGHEST = 0.95
 #: Largest relative deviation of a bill that is met.
 _BILL_TOLERANCE = 1e-8
+#: Rates closer than this are one rate.
+_SAME_RATE = 1e-9
 #: Largest log residual of an equilibrium that is solved: ``solve_static``'s tolerance.
 _SOLVED = 1e-10
 #: Of each attempt at an equilibrium (some tens are usual): at high rates there can be none, which takes long to see.
@@ -279,6 +281,8 @@ class PolicyEvaluator:
                 factor, found = self._factors(period, direction[met], share[met], general, target[place])
                 rates[met, place] = factor[:, None] * direction[met]
                 met[met] = found
+                if not met.any():
+                    break
                 share[met] = self._static(period, rates[met, place], share[met], general).adopter_share
             else:
                 share = self._static(period, np.zeros_like(direction), share, general).adopter_share
@@ -542,7 +546,8 @@ def optimal_uniform(
     for _ in range(refinements):
         best = outcomes.best(measure)
         finer = np.linspace(rate[max(best - 1, 0)], rate[min(best + 1, rate.size - 1)], rates)
-        finer = np.setdiff1d(finer, rate)
+        # a rate that was tried is not tried again, nor is one that differs from it by rounding
+        finer = finer[np.abs(finer[:, None] - rate).min(axis=1) > _SAME_RATE]
         outcomes = PolicyOutcomes.join([outcomes, evaluator.evaluate(_uniform(evaluator, finer, chosen))])
         order = np.argsort(rate := np.concatenate([rate, finer]), kind="stable")
         rate, outcomes = rate[order], outcomes.select(order)

@@ -186,6 +186,7 @@ def compare(
                 baseline.initial_share,
                 starts=starts,
                 preconditioners=baseline.preconditioners,
+                renew=static_preconditioner,
                 **options,  # type: ignore[arg-type]
             )
             for push in (True, False)

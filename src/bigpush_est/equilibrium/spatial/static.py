@@ -1,11 +1,15 @@
 """The static equilibrium of Section 5: solved for a batch of draws at once (the conditions are in ``conditions``)."""
 
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, fields
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
-from bigpush_est.equilibrium.adoption_map import FloatArray
+from bigpush_est.equilibrium.adoption_map import FloatArray, Index
 from bigpush_est.equilibrium.spatial.acceleration import (
     Acceleration,
     FixedPoints,
@@ -15,6 +19,7 @@ from bigpush_est.equilibrium.spatial.acceleration import (
 )
 from bigpush_est.equilibrium.spatial.conditions import StaticSystem, by_draw
 from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
+from bigpush_est.equilibrium.spatial.firms import CellOutcome
 from bigpush_est.errors import InvalidValue, ShapeMismatch
 
 
@@ -77,7 +82,8 @@ def solve_static(
     preconditioner: FloatArray | None = None,
     tolerance: float = 1e-10,
     max_iterations: int = 500,
-    chunk: int = 128,
+    chunk: int = 256,
+    workers: int = 1,
 ) -> StaticEquilibrium:
     """Solve the static equilibrium of every draw, given last period's adopter shares.
 
@@ -88,16 +94,19 @@ def solve_static(
     lagged_share
         λ_{t−1}, shape (J, N) or (D, J, N).
     start
-        Log w, log P, log E to start from, as in ``StaticEquilibrium.point``, shape ((1 + 2J) N,) or (D, (1 + 2J) N);
-        never written to.  None starts cold.
+        Log w, log P, log E to start from, as in ``StaticEquilibrium.point``, shape ((1 + 2J) N,), (1, (1 + 2J) N) or
+        (D, (1 + 2J) N); never written to.  None starts cold.
     preconditioner
         From ``static_preconditioner``: draws near its economy then need a few steps instead of dozens.
     tolerance
         On the largest absolute log residual of wages, prices and expenditures.
     max_iterations
-        Of each attempt; draws that fail are tried again with more damping before they are given up.
+        Of each attempt; draws that fail are tried again with more damping, and then from a cold start, before they are
+        given up.
     chunk
         Draws solved together.
+    workers
+        Threads among which the chunks are shared out; results do not depend on it, bit for bit.
 
     Returns
     -------
@@ -127,22 +136,49 @@ def solve_static(
     count = max(count, lagged_share.shape[0] if lagged_share.ndim == 3 else 1)
     if start is not None:
         start = np.asarray(start, dtype=np.float64)
-        if start.shape not in ((size,), (count, size)):
+        if start.shape not in ((size,), (1, size), (count, size)):
             raise ShapeMismatch(
                 key="start", shape=start.shape, expected=f"({size},) or ({count}, {size})", remedy="use another's point"
             )
         start = np.broadcast_to(start, (count, size))
     damping = [] if preconditioner is None else [(preconditioner, 5, 1)]
-    pieces = []
-    for first in range(0, count, chunk):
+    default, attempts = default_attempts(economy, []), default_attempts(economy, damping)
+
+    def solve(first: int) -> StaticEquilibrium:
         index = np.arange(first, min(first + chunk, count))
-        part = economy.select(index)
         share = lagged_share[index] if lagged_share.ndim == 3 and lagged_share.shape[0] > 1 else lagged_share
-        system = StaticSystem(part, share)
-        begin = cold_start(part, index.size) if start is None else start[index]
-        found = solve_by_attempts(system, begin, default_attempts(economy, damping), tolerance, max_iterations)
-        pieces.append(_equilibrium(system, found))
+        chosen = index if 1 < economy.n_draws != index.size else None
+        system = StaticSystem(economy, share, chosen)
+        cold = cold_start(economy, index.size, chosen)
+        found = solve_by_attempts(system, cold if start is None else start[index], attempts, tolerance, max_iterations)
+        if start is not None and not found.converged.all():
+            again = np.flatnonzero(~found.converged)
+            rest = system if again.size == index.size else system.select(again)
+            found.put(again, solve_by_attempts(rest, cold[again], default, tolerance, max_iterations))
+        return _equilibrium(system, found)
+
+    with one_thread_each():
+        firsts = range(0, count, chunk)
+        if workers > 1 and len(firsts) > 1:
+            with ThreadPoolExecutor(workers) as pool:
+                pieces = list(pool.map(solve, firsts))
+        else:
+            pieces = [solve(first) for first in firsts]
     return concatenate(pieces, economy, lagged_share)
+
+
+@cache
+def _thread_pools() -> ThreadpoolController:
+    return ThreadpoolController()
+
+
+def one_thread_each() -> AbstractContextManager[object]:
+    """Keep matrix products to the thread that asks for them: they are small, and threads are better used on chunks.
+
+    It also makes results independent of how many threads there are.
+    """
+    limited: AbstractContextManager[object] = _thread_pools().limit(limits=1, user_api="blas")
+    return limited
 
 
 def _checked_share(economy: SpatialEconomy, share: FloatArray) -> FloatArray:
@@ -167,12 +203,16 @@ def _checked_share(economy: SpatialEconomy, share: FloatArray) -> FloatArray:
     return share
 
 
-def cold_start(economy: SpatialEconomy, count: int) -> FloatArray:
-    """Return wages and prices of 1 and expenditures in proportion to labour and preferences, (count, (1 + 2J) N)."""
+def cold_start(economy: SpatialEconomy, count: int, index: Index | None = None) -> FloatArray:
+    """Return wages and prices of 1 and expenditures in proportion to labour and preferences, (count, (1 + 2J) N).
+
+    ``index`` chooses ``count`` draws of the economy.
+    """
     j, n = economy.n_sectors, economy.n_regions
     logs = np.zeros((count, 1 + 2 * j, n))
-    labour = np.broadcast_to(by_draw(economy.labour, 1), (count, n))
-    share = np.broadcast_to(by_draw(economy.preference_share, 1), (count, j))
+    labour, share = by_draw(economy.labour, 1), by_draw(economy.preference_share, 1)
+    if index is not None:
+        labour, share = (values[index] if values.shape[0] > 1 else values for values in (labour, share))
     logs[:, 1 + j :] = np.log(2.0 * labour)[:, None] + np.log(np.maximum(share, 1e-3))[:, :, None]
     return logs.reshape(count, -1)
 
@@ -192,33 +232,73 @@ def solve_by_attempts(
     tolerance: float,
     max_iterations: int,
 ) -> FixedPoints:
-    """Solve; rows that fail are tried again, from their start, with the next attempt's settings."""
-    points, residual = start.copy(), np.full(start.shape[0], np.inf)
-    iterations, done = np.zeros(start.shape[0], dtype=np.int64), np.zeros(start.shape[0], dtype=bool)
+    """Solve; rows that fail are tried again, from their start, with the next attempt's settings.
+
+    An attempt is (damping, depth, factor on the iterations): one with a factor above 1 is a careful one.  In the end,
+    rows that failed go on from their best points by Newton's method.
+    """
+    count = start.shape[0]
+    best = FixedPoints(
+        start.copy(), np.full(count, np.inf), np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
+    )
     for damping, depth, factor in attempts:
-        rows = np.flatnonzero(~done)
-        settings = Acceleration(damping, depth=depth, tolerance=tolerance, max_iterations=factor * max_iterations)
-        found = accelerated_fixed_points(
-            system if rows.size == done.size else system.select(rows), start[rows], settings
+        rows = np.flatnonzero(~best.converged)
+        settings = Acceleration(
+            damping,
+            depth=depth,
+            tolerance=tolerance,
+            max_iterations=factor * max_iterations,
+            precision=np.float32 if factor == 1 else np.float64,
         )
-        iterations[rows] += found.iterations
-        better = found.residual < residual[rows]
-        points[rows[better]], residual[rows[better]] = found.points[better], found.residual[better]
-        done[rows] = found.converged
-        if done.all():
-            break
-    return FixedPoints(points, residual, iterations, done)
+        found = accelerated_fixed_points(system if rows.size == count else system.select(rows), start[rows], settings)
+        best.put(rows, found)
+        if best.converged.all():
+            return best
+    for row in np.flatnonzero(~best.converged & np.isfinite(best.residual)):
+        _by_newton(system, best, row, tolerance, max_iterations // _ROUND_SHARE)
+    return best
+
+
+#: Steps between two Jacobians in the last resort, and how many iterations there are to each of them.
+_NEWTON_STEPS, _ROUND_SHARE = 25, 60
+
+
+def _by_newton(system: ResidualSystem, best: FixedPoints, row: np.intp, tolerance: float, rounds: int) -> None:
+    """Go on from a row's best point with a Jacobian of its own, renewed as long as that brings it nearer; in place."""
+    rows = np.array([row])
+    alone = system.select(rows)
+    for _ in range(rounds):
+        before = best.residual[row]
+        try:
+            with np.errstate(all="ignore"):
+                inverse = newton_preconditioner(alone, best.points[row])
+        except np.linalg.LinAlgError:
+            return
+        if not np.isfinite(inverse).all():
+            return
+        settings = Acceleration(inverse, depth=5, tolerance=tolerance, max_iterations=_NEWTON_STEPS)
+        best.put(rows, accelerated_fixed_points(alone, best.points[rows], settings))
+        if best.converged[row] or not best.residual[row] < 0.9 * before:
+            return
 
 
 def static_preconditioner(solution: StaticEquilibrium) -> FloatArray:
     """Return the preconditioner of a solved economy (its first draw), for solutions near it."""
     share = solution.lagged_share
     system = StaticSystem(solution.economy.select(np.array([0])), share if share.ndim == 2 else share[:1])
-    return newton_preconditioner(system, solution.point[0])
+    with one_thread_each():
+        return newton_preconditioner(system, solution.point[0])
 
 
 def _stack(parts: list[FloatArray | None], like: FloatArray) -> FloatArray:
     return np.stack([np.zeros_like(like) if part is None else part for part in parts], axis=1)
+
+
+def _reach(cell: CellOutcome, like: FloatArray) -> FloatArray:
+    """Log κ less the log cutoff: where both are infinite, nobody adopts."""
+    if cell.reach is None:
+        return np.full_like(like, -np.inf)
+    return np.where(np.isnan(cell.reach), -np.inf, cell.reach)
 
 
 def _equilibrium(system: StaticSystem, found: FixedPoints) -> StaticEquilibrium:
@@ -229,8 +309,8 @@ def _equilibrium(system: StaticSystem, found: FixedPoints) -> StaticEquilibrium:
     count = len(accounts)
     cells = [account.cell for account in accounts]
     before_tariff = [
-        None if account.imports is None else account.imports * (1.0 - system.tariff_rate[:, j, None])
-        for j, account in enumerate(accounts)
+        None if account.imports is None else account.imports * (1.0 - account.tariff_rate[:, None])
+        for account in accounts
     ]
     return StaticEquilibrium(
         economy=system.economy,
@@ -239,9 +319,10 @@ def _equilibrium(system: StaticSystem, found: FixedPoints) -> StaticEquilibrium:
         price_index=np.exp(logs[:, 1 : 1 + count]),
         expenditure=np.exp(logs[:, 1 + count :]),
         income=state.income,
-        adopter_share=_stack([cell.adopters for cell in cells], like),
-        exporter_share=_stack([cell.exporters for cell in cells], like),
-        reach=_stack([np.full_like(like, -np.inf) if cell.reach is None else cell.reach for cell in cells], like),
+        # rounding must not take a share out of [0, 1]
+        adopter_share=_stack([cell.adopters for cell in cells], like).clip(0.0, 1.0),
+        exporter_share=_stack([cell.exporters for cell in cells], like).clip(0.0, 1.0),
+        reach=_stack([_reach(cell, like) for cell in cells], like),
         home_supply=_stack([cell.home_supply for cell in cells], like),
         kept_revenue=_stack([cell.kept for cell in cells], like),
         gross_output=_stack([cell.gross for cell in cells], like),
@@ -254,9 +335,9 @@ def _equilibrium(system: StaticSystem, found: FixedPoints) -> StaticEquilibrium:
         distortion_taxes=state.national("tax"),
         tariff_revenue=state.national("tariff_revenue"),
         profits=state.national("profit"),
-        residual=found.residual,
+        residual=np.where(state.solvent, found.residual, np.inf),
         iterations=found.iterations,
-        converged=found.converged,
+        converged=found.converged & state.solvent,
     )
 
 
