@@ -110,6 +110,8 @@ class ResumeRefused(InputError):
 class SolverFailed(BigPushError):
     """{problem} was not solved: {detail}. Remedy: {remedy}."""
 
+    exit_code = 3
+
 
 class NoLoserLeft(InputError):
     """No loser is left {stage}: {reasons}. Remedy: {remedy}."""
@@ -283,6 +285,8 @@ class UnalignedEstimates(InputError):
 
 class DemeaningFailed(BigPushError):
     """The fixed effects {effects} could not be taken out within {iterations} iterations. Remedy: {remedy}."""
+
+    exit_code = 3
 
 
 class BigPushWarning(UserWarning):

@@ -6,6 +6,7 @@ for firm i in match m, by least squares with match-firm and match-year effects, 
 by firm.  The pooled effect replaces the dummies of τ ≥ 0 by one and leaves the leads out.
 """
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
@@ -16,7 +17,7 @@ from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from bigpush_est.data.frames import MicroData
-from bigpush_est.errors import ColumnMissing, InvalidValue, NoLoserLeft, ShapeMismatch
+from bigpush_est.errors import CollinearRegressors, ColumnMissing, InvalidValue, NoLoserLeft, ShapeMismatch
 from bigpush_est.reduced_form import event_figures
 from bigpush_est.reduced_form.contract_events import (
     ContractEvents,
@@ -331,7 +332,8 @@ def stacked_event_study(
     Returns
     -------
     EventStudy
-        Event times without a row of a treated unit are left out, and counted in its notes.
+        Event times without a row of a treated unit, or without a control to compare with, are left out and counted in
+        its notes.
 
     Raises
     ------
@@ -375,8 +377,15 @@ def stacked_event_study(
     fits = []
     for terms in ([term_of(k) for k in times], [POOLED]):
         formula = f"{outcome} ~ {' + '.join([*terms, *controls])} | {effects}"
-        fits.append(ols(frame, formula, cluster=clusters, small_sample=small_sample, not_psd=not_psd))
+        with warnings.catch_warnings(record=True) as said:
+            warnings.simplefilter("always")
+            fits.append(ols(frame, formula, cluster=clusters, small_sample=small_sample, not_psd=not_psd))
+        for one in said:
+            # an event time that nobody is left to be compared with is counted below
+            if not isinstance(one.message, CollinearRegressors) or not _only(one.message, terms):
+                warnings.warn(one.message, stacklevel=3)
     estimated = tuple(k for k in times if term_of(k) in fits[0].names)
+    counted["event times without a control to compare with"] = len(times) - len(estimated)
     if fits[1].names[0] != POOLED:
         raise InvalidValue(
             key="stack",
@@ -385,6 +394,11 @@ def stacked_event_study(
             remedy="widen the window, or use other controls",
         )
     return EventStudy(outcome, fits[0], fits[1], stack, estimated, tuple(controls), level, design, counted)
+
+
+def _only(warning: CollinearRegressors, terms: Sequence[str]) -> bool:
+    """Whether all that a warning says was dropped are event times."""
+    return set(str(warning.context["columns"]).split(", ")) <= set(terms)
 
 
 def winners_vs_losers(
