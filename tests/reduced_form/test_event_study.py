@@ -357,8 +357,8 @@ def test_simulated_panel():
     study, truth = against_the_truth(1)
     assert study.design.matches.count >= 30
     assert abs(study.pooled - truth.pooled) < 3.5 * study.pooled_standard_error
-    # growth in assets before the contract is balanced, and so are partners
-    assert (study.balance()["standardised_difference"].abs() < 0.4).all()
+    # balanced to three standard errors, √(2/38) each, of a difference between 38 losers and their winners
+    assert (study.balance()["standardised_difference"].abs() < 0.7).all()
     assert study.partner_balance()["p_value"].iloc[-1] > 0.01
 
 
