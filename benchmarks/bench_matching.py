@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from bigpush_est.reduced_form.matching import Matches, match_losers
+from bigpush_est.reduced_form.events.matching import Matches, match_losers
 
 FIRMS = 100_000
 BASELINE_LOSERS = 300

@@ -25,7 +25,7 @@ import pyfixest as pf
 from linearmodels.iv import IV2SLS, AbsorbingLS
 from linearmodels.panel.data import PanelData
 
-from bigpush_est.reduced_form.regression import iv, ols
+from bigpush_est.reduced_form.linear.regression import iv, ols
 
 FIRMS, YEARS = 100_000, 10
 REGIONS, GROUPS = 86, 500

@@ -23,10 +23,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from bigpush_est.reduced_form.clusters import Clusters
-from bigpush_est.reduced_form.problem import LinearProblem
-from bigpush_est.reduced_form.wild_bootstrap import WildBootstrap, wild_bootstrap
-from bigpush_est.reduced_form.wild_weights import weight_draws
+from bigpush_est.reduced_form.linear.clusters import Clusters
+from bigpush_est.reduced_form.linear.problem import LinearProblem
+from bigpush_est.reduced_form.wild.bootstrap import WildBootstrap, wild_bootstrap
+from bigpush_est.reduced_form.wild.weights import weight_draws
 
 type FloatArray = NDArray[np.float64]
 type Codes = NDArray[np.int64]

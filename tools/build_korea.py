@@ -11,7 +11,7 @@ import sys
 from pathlib import Path
 
 from bigpush_est.data.economy import Moment
-from bigpush_est.data.economy_bundle import economy_fingerprint, load_economy_bundle, write_economy_bundle
+from bigpush_est.data.economy_bundle import differing_numbers, load_economy_bundle, write_economy_bundle
 from bigpush_est.data.korea import DATA_DESIGN, MODEL_DESIGN, build_korea
 from bigpush_est.data.published import load_published
 
@@ -36,9 +36,9 @@ def main() -> int:
     for folder, design, column in (("economy", DATA_DESIGN, "data"), ("economy_model", MODEL_DESIGN, "model_fit")):
         bundle = build_korea(design, moments(column))
         if check:
-            same = economy_fingerprint(bundle) == economy_fingerprint(load_economy_bundle(ROOT / folder))
-            print(f"data/korea/{folder}: {'as built' if same else 'differs from its design'}")
-            differ += not same
+            fields = differing_numbers(bundle, load_economy_bundle(ROOT / folder))
+            print(f"data/korea/{folder}: {'differs from its design: ' + ', '.join(fields) if fields else 'as built'}")
+            differ += bool(fields)
         else:
             write_economy_bundle(bundle, ROOT / folder, overwrite=True)
             print(f"data/korea/{folder}: {len(bundle.regions)} regions, seed {bundle.seed}")

@@ -456,7 +456,7 @@ def weak_instrument_rows(study: Study) -> list[dict[str, Any]]:
 
     δ is the estimate over the study's exponent at its fixed (or prior-median) σ and θ/(σ−1).
     """
-    from bigpush_est.reduced_form.weak_instruments import tf_interval
+    from bigpush_est.reduced_form.weak_iv.tf import tf_interval
 
     evidence = study.evidence()
     rate = (

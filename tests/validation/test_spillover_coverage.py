@@ -5,14 +5,14 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bigpush_est.reduced_form.anderson_rubin import anderson_rubin_test
-from bigpush_est.reduced_form.assignment import OneFactorAdoption, PermuteBlocks
-from bigpush_est.reduced_form.spillover_sample import spillover_sample
-from bigpush_est.reduced_form.spillover_table import spillovers
-from bigpush_est.reduced_form.spillovers import TABLE1
-from bigpush_est.reduced_form.weak_instruments import tf_interval
+from bigpush_est.reduced_form.spillovers.assignment import OneFactorAdoption, PermuteBlocks
+from bigpush_est.reduced_form.spillovers.columns import TABLE1
+from bigpush_est.reduced_form.spillovers.sample import spillover_sample
+from bigpush_est.reduced_form.spillovers.table import spillovers
+from bigpush_est.reduced_form.weak_iv.anderson_rubin import anderson_rubin_test
+from bigpush_est.reduced_form.weak_iv.tf import tf_interval
 
-from ..reduced_form.spillover_world import spillover_world
+from ..reduced_form.spillovers.spillover_world import spillover_world
 
 #: Groups in a world with a strong and with a weak instrument.
 STRONG, WEAK = {"groups": 60}, {"groups": 16}

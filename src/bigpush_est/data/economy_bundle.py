@@ -49,6 +49,7 @@ import shutil
 import tempfile
 import tomllib
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,7 @@ __all__ = [
     "Port",
     "Provenance",
     "allowed_moments",
+    "differing_numbers",
     "economy_fingerprint",
     "load_economy_bundle",
     "write_economy_bundle",
@@ -346,6 +348,42 @@ def economy_fingerprint(bundle: EconomyBundle) -> str:
     64
     """
     return hashlib.sha256(json.dumps(_texts(bundle), sort_keys=True).encode()).hexdigest()
+
+
+def differing_numbers(one: EconomyBundle, other: EconomyBundle, tolerance: float = 1e-12) -> list[str]:
+    """Return the fields in which two economies differ by more than rounding; none if they are the same economy.
+
+    An economy that is built anew on another processor differs in the last bits: exponentials and logarithms are not
+    rounded alike everywhere.  Its fingerprint then differs, though it is the same economy.
+
+    Parameters
+    ----------
+    tolerance
+        On the difference of two numbers, relative to the larger one's size.
+
+    Examples
+    --------
+    >>> from dataclasses import replace
+    >>> from bigpush_est.data.economy_bundle import differing_numbers
+    >>> from bigpush_est.data.economy_example import example_bundle
+    >>> economy = example_bundle()
+    >>> differing_numbers(economy, replace(economy, labour=economy.labour * (1 + 1e-15)))
+    []
+    >>> differing_numbers(economy, replace(economy, labour=economy.labour * 1.01))
+    ['labour']
+    """
+    found = []
+    for entry in fields(EconomyBundle):
+        mine, theirs = getattr(one, entry.name), getattr(other, entry.name)
+        if isinstance(mine, np.ndarray) and np.issubdtype(mine.dtype, np.floating):
+            same = mine.shape == theirs.shape and np.allclose(mine, theirs, rtol=tolerance, atol=0.0, equal_nan=True)
+        elif isinstance(mine, np.ndarray):
+            same = np.array_equal(mine, theirs)
+        else:
+            same = mine == theirs
+        if not same:
+            found.append(entry.name)
+    return found
 
 
 def _texts(bundle: EconomyBundle) -> dict[str, str]:

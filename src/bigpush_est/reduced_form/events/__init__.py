@@ -1,0 +1,1 @@
+"""Winners against losers: contracts, matches, the stacked event study."""

@@ -1,0 +1,1 @@
+"""Honest confidence intervals under bounds on how far parallel trends fail."""

@@ -1,0 +1,1 @@
+"""Inference where the regressor or the instrument is a shift-share."""

@@ -1,0 +1,1 @@
+"""Instruments that may be weak: strength, confidence sets that hold all the same."""

@@ -1,0 +1,1 @@
+"""The wild cluster bootstrap, in one and two dimensions, for least squares and instruments."""
