@@ -1,0 +1,1 @@
+"""From micro data or published figures to P(several steady states): evidence, posterior, the quantitative model."""
