@@ -268,6 +268,7 @@ _NUMBERS = (
     "firms", "regions", "groups", "grouped_firms", "contracts", "signers", "losers", "never_losers", "heavy_firms",
     "heavy_contracts", "heavy_signers", "domestic_cancellations", "government_cancellations",
 )  # fmt: skip
+_PAIRS = ("years", "policy_years", "coverage", "input_price_dispersion")
 #: Bounds, both included, of single numbers.
 _BOUNDS: dict[str, tuple[float, float]] = {
     "eta": (0.5, 3.0), "delta": (-2.0, 3.0), "subsidy_rate": (0.0, 0.5), "sigma": (1.1, 12.0),
@@ -281,6 +282,7 @@ _BOUNDS: dict[str, tuple[float, float]] = {
     "coverage_by_size": (0.0, 0.95),
     "gaps": (0.0, 0.8), "employment_missing": (0.0, 0.9), "sales_error": (0.0, 1.0), "input_error": (0.0, 1.0),
     "entry": (0.05, 1.0), "exit_rate": (0.0, 0.3), "country_pull": (0.0, 10.0), "exclusion_violation": (-1.0, 1.0),
+    "perceived_eta": (1.001, 3.0), "groups": (1, 10_000), "regions": (2, 10_000),
 }  # fmt: skip
 
 
@@ -292,8 +294,19 @@ def _check(design: FirmPanelDesign) -> None:
     for field in fields(design):
         value = getattr(design, field.name)
         numbers = value if isinstance(value, tuple) else (value,)
-        if field.name in ("sales_definition", "selection_on_level", "selection_on_shocks") or value is None:
+        if field.name in ("selection_on_level", "selection_on_shocks"):
+            if not isinstance(value, bool):
+                raise WrongType(
+                    key=f"FirmPanelDesign.{field.name}",
+                    value=value,
+                    expected="True or False",
+                    remedy="pass one of them",
+                )
             continue
+        if field.name == "sales_definition" or (field.name == "perceived_eta" and value is None):
+            continue
+        if field.name in _PAIRS and len(numbers) != 2:
+            raise _refuse(field.name, value, "two numbers", "pass a pair")
         for number in numbers:
             if isinstance(number, bool) or not isinstance(number, int | float) or not isfinite(number):
                 raise WrongType(
@@ -301,11 +314,15 @@ def _check(design: FirmPanelDesign) -> None:
                 )
     for key, (low, high) in _BOUNDS.items():
         value = getattr(design, key)
-        if not low <= value <= high:
+        if value is not None and not low <= value <= high:
             raise _refuse(key, value, f"between {low:g} and {high:g}", "choose it in that range")
     for key in _NUMBERS:
-        if getattr(design, key) < 0 or getattr(design, key) != int(getattr(design, key)):
+        if getattr(design, key) < 0 or not isinstance(getattr(design, key), int):
             raise _refuse(key, getattr(design, key), "a count", "pass a whole number, not negative")
+    for key in ("years", "policy_years", "spillover_lag", "employment_from"):
+        value = getattr(design, key)
+        if any(not isinstance(number, int) for number in (value if isinstance(value, tuple) else (value,))):
+            raise _refuse(key, value, "whole years", "time is annual: pass whole numbers")
     for key, bigger in (
         ("heavy_firms", "firms"), ("heavy_contracts", "contracts"), ("heavy_signers", "signers"),
         ("never_losers", "losers"), ("grouped_firms", "firms"), ("signers", "firms"),
@@ -325,9 +342,12 @@ def _check(design: FirmPanelDesign) -> None:
     first, last = design.years
     if last - first < 8 or last - first > 60:
         raise _refuse("years", design.years, "9 to 61 years", "the long differences and the events need that many")
+    start, end = design.policy_years
+    if not first <= start <= end <= last:
+        raise _refuse("policy_years", design.policy_years, f"in order, from {first} to {last}", "pass such years")
     if not 0 < design.coverage[0] <= design.coverage[1] <= 1:
-        raise _refuse("coverage", design.coverage, "two shares above 0, the first not above the second", "see above")
-    if min(design.input_price_dispersion) < 0 or len(design.input_price_dispersion) != 2:
-        raise _refuse("input_price_dispersion", design.input_price_dispersion, "two standard deviations", "see above")
+        raise _refuse("coverage", design.coverage, "shares above 0, the first not above the second", "pass such shares")
+    if min(design.input_price_dispersion) < 0:
+        raise _refuse("input_price_dispersion", design.input_price_dispersion, "not negative", "pass such numbers")
     if (design.perceived_eta or design.eta) <= 1 and design.subsidy_rate == 0:
         raise _refuse("eta", design.eta, "above 1, or subsidised", "set perceived_eta above 1: nobody would adopt")
