@@ -45,7 +45,7 @@ lint: $(STAMP)  ## ruff (rules and format) and mypy --strict
 lock:  ## write requirements.lock anew from pyproject.toml (needs uv)
 	@command -v uv >/dev/null || { echo "make lock needs uv: python3 -m pip install uv" >&2; exit 1; }
 	env -u UV_INDEX -u UV_DEFAULT_INDEX -u UV_INDEX_URL -u UV_EXTRA_INDEX_URL -u UV_FIND_LINKS \
-	  uv --no-config pip compile pyproject.toml --extra dev --extra docs --universal --python-version 3.12 \
+	  uv --no-config pip compile pyproject.toml --extra dev --extra docs --extra cluster --universal --python-version 3.12 \
 	  --generate-hashes --no-header --no-annotate --quiet $(UPGRADE) --output-file requirements.lock
 
 clean:  ## remove caches and built pages; .venv and reports stay
