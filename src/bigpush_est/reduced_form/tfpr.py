@@ -29,6 +29,7 @@ from scipy.optimize import least_squares
 
 from bigpush_est.data.frames import MicroData
 from bigpush_est.errors import ColumnMissing, InvalidValue, SolverFailed
+from bigpush_est.reduced_form.result import Result
 
 type FloatArray = NDArray[np.float64]
 
@@ -38,8 +39,8 @@ _MARKOV_DEGREE = 3
 _ROOT = 1e-6
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CostShareIndex:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CostShareIndex(Result):
     """The index.
 
     Attributes
@@ -56,9 +57,20 @@ class CostShareIndex:
     shares: pd.DataFrame
     dropped: dict[str, int]
 
+    def tidy(self) -> pd.DataFrame:
+        """Return the shares: one row per sector and year, one column per input."""
+        return self.shares.reset_index()
 
-@dataclass(frozen=True, slots=True, eq=False)
-class ControlFunction:
+    def summary(self) -> str:
+        """Say how many rows have a value, the inputs' mean shares and why the others have none."""
+        known = int(self.log_tfpr.notna().sum())
+        means = ", ".join(f"{name} {share:.3f}" for name, share in self.shares.mean().items())
+        lines = [f"Cost-share index: log TFPR of {known} of {len(self.log_tfpr)} rows; mean cost shares: {means}"]
+        return "\n".join([*lines, *(f"{what}: {count}" for what, count in self.dropped.items() if count)])
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class ControlFunction(Result):
     """The control-function estimate.
 
     Attributes
@@ -97,6 +109,13 @@ class ControlFunction:
     criterion: float
     spurious: int
     dropped: dict[str, int]
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per input: ``input``, ``Estimate``, ``Std. Error`` (missing without a bootstrap)."""
+        errors = self.standard_errors or (float("nan"), float("nan"))
+        return pd.DataFrame(
+            {"input": ["labour", "capital"], "Estimate": [self.labour, self.capital], "Std. Error": errors}
+        )
 
     def summary(self) -> str:
         """Return the estimate as text."""

@@ -289,7 +289,11 @@ def test_output(study):
         assert words in text
     assert "\\begin{tabular}" in study.to_latex()
     assert "<table" in study.to_html()
-    assert len(study.plot().axes) == len(study.plot_raw_means(relative=False).axes) == 1
+    drawn = study.plot()
+    assert drawn.lines[-1].get_xdata().tolist() == list(range(-5, 8))
+    assert study.plot_raw_means(relative=False, axes=drawn) is drawn
+    points = study.design.matches.plot().lines
+    assert points[1].get_ydata().size == len(study.design.matches.variables)
 
 
 # -- refusals ----------------------------------------------------------------------------------------------------------

@@ -305,7 +305,7 @@ def test_output(study):
     assert (table["conf_high"] >= table["identified_high"]).all()
     assert "\\begin{tabular}" in found.to_latex()
     assert "<table" in found.to_html()
-    assert len(found.plot().axes) == 1
+    assert [label.get_text() for label in found.plot().get_xticklabels()] == ["usual", "0", "1"]
 
 
 def test_one_post_period_has_no_nuisance():

@@ -506,9 +506,8 @@ def test_plot_draws_estimates_and_intervals(panel):
     fit = ols(panel, "y ~ x + w")
     axes = fit.plot(level=0.9)
     assert [label.get_text() for label in axes.get_yticklabels()] == ["x", "w"]
-    (bars,) = axes.containers
-    np.testing.assert_allclose(bars.lines[0].get_xdata(), [fit.coefficient("x"), fit.coefficient("w")])
-    segments = np.array(bars.lines[2][0].get_segments())[:, :, 0]
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), [fit.coefficient("x"), fit.coefficient("w")])
+    segments = np.array(axes.collections[0].get_segments())[:, :, 0]
     np.testing.assert_allclose(segments, fit.confidence_interval(0.9)[[fit.position("x"), fit.position("w")]])
 
 

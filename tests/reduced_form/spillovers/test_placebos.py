@@ -194,7 +194,7 @@ def test_specification_curve_is_the_grid_of_estimates(world, sample):
     assert row["low"].item() < one.estimate < row["high"].item()
     assert curve.estimated["Estimate"].is_monotonic_increasing
     assert "median by controls" in curve.summary()
-    upper, lower = curve.plot().axes
+    upper, lower = curve.plot().figure.axes
     assert len(lower.get_yticklabels()) == 8
     assert upper.get_ylabel() == "β"
 

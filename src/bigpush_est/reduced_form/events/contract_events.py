@@ -14,10 +14,11 @@ import pandas as pd
 
 from bigpush_est.data.frames import MicroData
 from bigpush_est.errors import ColumnMissing, InvalidValue, NoLoserLeft
+from bigpush_est.reduced_form.result import Result
 
 
-@dataclass(frozen=True, slots=True)
-class ContractEvents:
+@dataclass(frozen=True, slots=True, repr=False)
+class ContractEvents(Result):
     """Losers and winners of contracts.
 
     Attributes
@@ -38,6 +39,15 @@ class ContractEvents:
     def losers(self) -> int:
         """Number of losers."""
         return int(self.frame["loser"].sum())
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the frame."""
+        return self.frame
+
+    def summary(self) -> str:
+        """Say how many losers and winners there are, and what was left out."""
+        lines = [f"{self.losers} losers and {len(self.frame) - self.losers} winners of contracts"]
+        return "\n".join([*lines, *(f"{what}: {count}" for what, count in self.counts.items() if count)])
 
 
 def contract_events(data: MicroData, cancelled_by: Sequence[str] = ("foreign",)) -> ContractEvents:

@@ -14,12 +14,13 @@ from bigpush_est.reduced_form.events.stacking import Stack
 from bigpush_est.reduced_form.linear.frames_in import require_columns
 from bigpush_est.reduced_form.linear.regression import ols
 from bigpush_est.reduced_form.linear.results import Regression
+from bigpush_est.reduced_form.result import Result
 
 type FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class JointTest:
+@dataclass(frozen=True, slots=True, repr=False)
+class JointTest(Result):
     """A Wald test that q coefficients are zero, F = b'V^{-1}b/q.
 
     Attributes
@@ -52,6 +53,23 @@ class JointTest:
         freedom = "∞" if np.isinf(self.degrees_of_freedom) else f"{self.degrees_of_freedom:g}"
         return (
             f"test that {self.null}: F({self.restrictions}, {freedom}) = {self.statistic:.3f}, p = {self.p_value:.3f}"
+        )
+
+    def summary(self) -> str:
+        """Return the test in one line."""
+        return self.text()
+
+    def tidy(self) -> pd.DataFrame:
+        """One row: ``null``, ``statistic``, ``restrictions``, ``degrees_of_freedom``, ``p_value``, ``invalid``."""
+        return pd.DataFrame(
+            {
+                "null": [self.null],
+                "statistic": [self.statistic],
+                "restrictions": [self.restrictions],
+                "degrees_of_freedom": [self.degrees_of_freedom],
+                "p_value": [self.p_value],
+                "invalid": [self.invalid],
+            }
         )
 
 

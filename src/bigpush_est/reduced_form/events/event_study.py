@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 from bigpush_est.data.frames import MicroData
@@ -37,8 +36,11 @@ from bigpush_est.reduced_form.events.matching import Matches, match_losers
 from bigpush_est.reduced_form.events.stacking import Controls, Stack, stack_matches, term_of
 from bigpush_est.reduced_form.linear.regression import ols
 from bigpush_est.reduced_form.linear.results import Regression
+from bigpush_est.reduced_form.result import Result, Summarised
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
     from bigpush_est.reduced_form.honest.honest_did import HonestDiD
 
 type FloatArray = NDArray[np.float64]
@@ -47,8 +49,8 @@ MATCH_VARIABLES = ("log_assets", "log_fixed_assets", "growth_assets", "growth_fi
 POOLED = "winner_after"
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Design:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Design(Summarised):
     """Where the matches of an event study come from.
 
     Attributes
@@ -68,9 +70,13 @@ class Design:
     matches: Matches
     panel: pd.DataFrame
 
+    def summary(self) -> str:
+        """Say what was matched."""
+        return "\n".join([self.events.summary(), self.matches.summary()])
 
-@dataclass(frozen=True, slots=True, eq=False)
-class EventStudy:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class EventStudy(Result):
     """An estimated event study.
 
     Attributes
@@ -256,25 +262,18 @@ class EventStudy:
         lines += [f"{what}: {count}" for what, count in self.notes.items() if count]
         return "\n".join(lines)
 
-    def plot(self) -> Figure:
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draw the coefficients with their intervals."""
-        return event_figures.coefficients(self.tidy(), self.outcome, self.level)
+        return event_figures.coefficients(self.tidy(), self.outcome, self.level, axes)
 
-    def plot_raw_means(self, relative: bool = True) -> Figure:
+    def plot_raw_means(self, relative: bool = True, axes: "Axes | None" = None) -> "Axes":
         """Draw mean outcomes of winners and losers, relative to the reference period or in levels."""
-        return event_figures.means(self.raw_means(), self.outcome, relative, self.stack.reference)
+        return event_figures.means(self.raw_means(), self.outcome, relative, self.stack.reference, axes)
 
-    def to_latex(self) -> str:
-        """Return the table as LaTeX."""
-        return str(self._table().to_latex(index=False, float_format="{:.3f}".format, na_rep=""))
-
-    def to_html(self) -> str:
-        """Return the table as HTML."""
-        return str(self._table().to_html(index=False, float_format="{:.3f}".format, na_rep="", border=0))
-
-    def _table(self) -> pd.DataFrame:
+    def printed(self) -> pd.DataFrame:
+        """Return estimates by event time with headings to print."""
         table = self.tidy()
-        label = table["event_time"].astype("string").fillna("pooled")
+        label = table["event_time"].astype("string").str.replace("-", "−").fillna("pooled")
         return pd.DataFrame(
             {
                 "Event time": label,

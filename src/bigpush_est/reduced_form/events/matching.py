@@ -11,7 +11,7 @@ order of their distance (then of the loser's and the winner's label) until each 
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,13 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.spatial import cKDTree
 
 from bigpush_est.errors import InvalidValue, NoLoserLeft, ShapeMismatch, TooManyCombinations, WrongType
+from bigpush_est.reduced_form.events import figures as event_figures
 from bigpush_est.reduced_form.events.balance import balance_table
 from bigpush_est.reduced_form.linear.frames_in import as_pandas, flags, require_columns, require_unique
+from bigpush_est.reduced_form.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 type FloatArray = NDArray[np.float64]
 type IntArray = NDArray[np.int64]
@@ -32,8 +37,8 @@ _PAIRS_AT_ONCE = 4_000_000
 _MOST_PAIRS = 40_000_000
 
 
-@dataclass(frozen=True, slots=True)
-class Matches:
+@dataclass(frozen=True, slots=True, repr=False)
+class Matches(Result):
     """Losers and their winners.
 
     Attributes
@@ -81,6 +86,18 @@ class Matches:
     def units(self) -> int:
         """Different units in the matches."""
         return int(pd.concat([self.pairs["loser"], self.pairs["winner"]]).nunique())
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the pairs."""
+        return self.pairs
+
+    def printed(self) -> pd.DataFrame:
+        """Return the balance before and after matching, which is what a paper shows."""
+        return self.balance()
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw standardised differences of the variables before and after matching."""
+        return event_figures.balance(self.balance(), axes)
 
     def balance(self, variables: Sequence[str] | None = None, labels: Mapping[str, str] | None = None) -> pd.DataFrame:
         """Compare losers with winners before and after matching.

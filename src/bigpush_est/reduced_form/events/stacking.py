@@ -25,14 +25,15 @@ import pandas as pd
 
 from bigpush_est.errors import InvalidValue, NoLoserLeft, WrongType
 from bigpush_est.reduced_form.linear.frames_in import as_pandas, require_columns, require_unique
+from bigpush_est.reduced_form.result import Summarised
 
 type Controls = Literal["rolling", "clean", "never"]
 
 CONTROLS: tuple[Controls, ...] = ("rolling", "clean", "never")
 
 
-@dataclass(frozen=True, slots=True)
-class Stack:
+@dataclass(frozen=True, slots=True, repr=False)
+class Stack(Summarised):
     """Stacked rows.
 
     Attributes

@@ -7,11 +7,10 @@ value, the bound from which on the set includes the null value.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
-from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 from scipy.optimize import linprog
 from scipy.special import ndtri
@@ -25,6 +24,10 @@ from bigpush_est.reduced_form.honest.restrictions import (
     identified_interval,
     polyhedra,
 )
+from bigpush_est.reduced_form.result import Result, axes_or_new
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 type FloatArray = NDArray[np.float64]
 type Method = Literal["flci"] | ConditionalMethod
@@ -86,8 +89,8 @@ class SensitivityRow:
     identified: tuple[float, float] | None
 
 
-@dataclass(frozen=True, slots=True)
-class HonestDiD:
+@dataclass(frozen=True, slots=True, repr=False)
+class HonestDiD(Result):
     """A sensitivity analysis.
 
     Attributes
@@ -161,10 +164,9 @@ class HonestDiD:
         lines.append(f"breakdown value (the set includes {self.null_value:g} from there on): {breakdown}")
         return "\n".join(lines)
 
-    def plot(self) -> Figure:
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draw the set at each bound beside the usual interval."""
-        figure = Figure(figsize=(6.0, 3.6), layout="constrained")
-        axes = figure.subplots()
+        axes = axes_or_new(axes)
         axes.axhline(self.null_value, color="#6B6B6B", linewidth=0.7)
         places = np.arange(len(self.rows) + 1)
         axes.plot([0, 0], self.original, color="#D55E00", linewidth=2, label="parallel trends exact")
@@ -179,17 +181,10 @@ class HonestDiD:
         axes.set_xlabel(f"bound of {_SYMBOLS[self.restriction]}")
         axes.set_ylabel(f"{100 * self.level:g}% confidence set")
         axes.legend(frameon=False)
-        return figure
+        return axes
 
-    def to_latex(self) -> str:
-        """Return the table as LaTeX."""
-        return str(self._table().to_latex(index=False, float_format="{:.3f}".format))
-
-    def to_html(self) -> str:
-        """Return the table as HTML."""
-        return str(self._table().to_html(index=False, float_format="{:.3f}".format, border=0))
-
-    def _table(self) -> pd.DataFrame:
+    def printed(self) -> pd.DataFrame:
+        """Return the sets by bound with headings to print."""
         return self.tidy()[["bound", "conf_low", "conf_high", "identified_low", "identified_high"]].rename(
             columns={
                 "bound": "Bound",

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -11,12 +11,16 @@ from scipy import stats
 
 from bigpush_est.errors import InvalidValue, ShapeMismatch
 from bigpush_est.reduced_form.linear.results import coefficient_frame
+from bigpush_est.reduced_form.result import Result, forest
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 type FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True)
-class WaldTest:
+@dataclass(frozen=True, slots=True, repr=False)
+class WaldTest(Result):
     """A Wald test of q linear restrictions.
 
     Attributes
@@ -36,9 +40,28 @@ class WaldTest:
     degrees_of_freedom: float
     p_value: float
 
+    def tidy(self) -> pd.DataFrame:
+        """One row: ``statistic``, ``restrictions``, ``degrees_of_freedom``, ``p_value``."""
+        return pd.DataFrame(
+            {
+                "statistic": [self.statistic],
+                "restrictions": [self.restrictions],
+                "degrees_of_freedom": [self.degrees_of_freedom],
+                "p_value": [self.p_value],
+            }
+        )
 
-@dataclass(frozen=True, slots=True, eq=False)
-class DeltaEstimates:
+    def summary(self) -> str:
+        """Return the test in one line."""
+        if np.isinf(self.degrees_of_freedom):
+            what = f"χ²({self.restrictions}) = {self.statistic * self.restrictions:.4g}"
+        else:
+            what = f"F({self.restrictions}, {self.degrees_of_freedom:,.0f}) = {self.statistic:.4g}"
+        return f"Wald test: {what}, p = {self.p_value:.4f}"
+
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class DeltaEstimates(Result):
     """Functions of estimates, with covariance J V J′.
 
     Attributes
@@ -69,6 +92,18 @@ class DeltaEstimates:
     def tidy(self, level: float = 0.95) -> pd.DataFrame:
         """One row per function, with the columns of ``Regression.tidy``."""
         return coefficient_frame(self.names, self.values, self.standard_errors, self.degrees_of_freedom, level)
+
+    def summary(self) -> str:
+        """Text of the functions."""
+        table = self.tidy().to_string(float_format=lambda value: f"{value:.4g}")
+        return f"{len(self.names)} functions of estimates, by the delta method\n{table}"
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw the functions with their 95% intervals."""
+        table = self.tidy().to_numpy()
+        axes = forest(self.names, table[:, 0].tolist(), table[:, 4].tolist(), table[:, 5].tolist(), axes)
+        axes.set_xlabel("estimate, 95% confidence interval")
+        return axes
 
 
 def wald_test(

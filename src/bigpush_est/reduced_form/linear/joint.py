@@ -11,7 +11,7 @@ Blocks on the diagonal are therefore each estimate's own covariance, as long as 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -24,6 +24,7 @@ from bigpush_est.reduced_form.linear.design import build_clusters
 from bigpush_est.reduced_form.linear.functions import DeltaEstimates, WaldTest, delta_method, wald_test
 from bigpush_est.reduced_form.linear.results import coefficient_frame
 from bigpush_est.reduced_form.linear.small_sample import ParameterCount, SmallSampleRule, rule_named
+from bigpush_est.reduced_form.result import Result, forest
 
 __all__ = [
     "DeltaEstimates",
@@ -35,6 +36,9 @@ __all__ = [
     "joint_covariance",
     "wald_test",
 ]
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 type FloatArray = NDArray[np.float64]
 
@@ -90,8 +94,8 @@ class InfluenceFunctions:
     parameters: ParameterCount
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class JointEstimates:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class JointEstimates(Result):
     """K estimates and their joint covariance.
 
     Attributes
@@ -149,6 +153,25 @@ class JointEstimates:
     def tidy(self, level: float = 0.95) -> pd.DataFrame:
         """One row per estimate, with the columns of ``Regression.tidy``."""
         return coefficient_frame(self.names, self.coefficients, self.standard_errors, self.degrees_of_freedom, level)
+
+    def summary(self) -> str:
+        """Text of the estimates, and of how their covariance was formed."""
+        if self.cluster_names:
+            counts = zip(self.cluster_names, self.cluster_counts, strict=True)
+            how = "clustered by " + " and ".join(f"{name} ({count:,} clusters)" for name, count in counts)
+        else:
+            how = "rows independent"
+        if self.repaired:
+            how += f"; not positive semi-definite (eigenvalue {self.minimum_eigenvalue:.2g}), repaired"
+        lines = [f"{len(self.names)} joint estimates on {self.rows:,} rows", f"Covariance: {how}", ""]
+        return "\n".join([*lines, self.tidy().to_string(float_format=lambda value: f"{value:.4g}")])
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw the estimates with their 95% intervals."""
+        table = self.tidy().to_numpy()
+        axes = forest(self.names, table[:, 0].tolist(), table[:, 4].tolist(), table[:, 5].tolist(), axes)
+        axes.set_xlabel("estimate, 95% confidence interval")
+        return axes
 
     def covariance_frame(self) -> pd.DataFrame:
         """V with names."""

@@ -13,6 +13,7 @@ from bigpush_est.reduced_form.linear.covariance import Covariance
 from bigpush_est.reduced_form.linear.design import Dropped
 from bigpush_est.reduced_form.linear.problem import LinearProblem
 from bigpush_est.reduced_form.linear.small_sample import ParameterCount
+from bigpush_est.reduced_form.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 type FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Regression:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Regression(Result):
     """A fitted linear model with N observations and K coefficients.
 
     Attributes
@@ -192,9 +193,6 @@ class Regression:
             + (f", κ = {self.kappa:.6g}" if self.method not in ("OLS", "2SLS") else ""),
         ]
         return "\n".join(lines)
-
-    def __str__(self) -> str:
-        return self.summary()
 
     def plot(self, *, keep: list[str] | None = None, level: float = 0.95, axes: "Axes | None" = None) -> "Axes":
         """Draw coefficients with their confidence intervals.

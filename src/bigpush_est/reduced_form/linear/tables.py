@@ -4,20 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
 import pandas as pd
 from markupsafe import escape
 
 from bigpush_est.errors import InvalidValue, WrongType
+from bigpush_est.latex import escaped
 from bigpush_est.reduced_form.linear.results import Regression
-from bigpush_est.report.latex import escaped
+from bigpush_est.reduced_form.result import Summarised, forest
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 
-@dataclass(frozen=True, slots=True)
-class RegressionTable:
+@dataclass(frozen=True, slots=True, repr=False)
+class RegressionTable(Summarised):
     """Cells of a table, ready to be set.
 
     Attributes
@@ -56,8 +56,15 @@ class RegressionTable:
             lines += [rule, *(line(label, cells) for label, cells in block)]
         return "\n".join([*lines, rule, *self.notes])
 
-    def __str__(self) -> str:
+    def summary(self) -> str:
+        """Return the table as text."""
         return self.to_text()
+
+    def __repr__(self) -> str:
+        return f"<RegressionTable: {', '.join(self.titles)}>"
+
+    def _repr_html_(self) -> str:
+        return self.to_html()
 
     def to_latex(self) -> str:
         """Set a ``tabular`` with booktabs rules; labels are escaped, notes follow it."""
@@ -190,18 +197,9 @@ def plot_coefficients(
     positions = [result.position(name) for name in (chosen or result.names)]
     interval = result.confidence_interval(level)[positions]
     estimates = result.coefficients[positions]
-    if axes is None:
-        from matplotlib.figure import Figure
-
-        axes = Figure(figsize=(6.0, 1.0 + 0.35 * len(positions)), layout="constrained").add_subplot()
-    height = np.arange(len(positions))[::-1]
-    axes.errorbar(
-        estimates, height, xerr=np.abs(interval.T - estimates), fmt="o", color="black", ecolor="grey", capsize=3
-    )
-    axes.axvline(0.0, color="grey", linewidth=0.8, linestyle=":")
-    axes.set_yticks(height, [result.names[position].replace("$", r"\$") for position in positions])
+    names = [result.names[position] for position in positions]
+    axes = forest(names, estimates.tolist(), interval[:, 0].tolist(), interval[:, 1].tolist(), axes)
     axes.set_xlabel(f"Effect on {result.outcome}, {100 * level:.3g}% confidence interval".replace("$", r"\$"))
-    axes.margins(y=0.5 / max(len(positions), 1))
     return axes
 
 

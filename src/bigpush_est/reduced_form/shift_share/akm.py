@@ -12,8 +12,10 @@ residuals under the null, so that its confidence set is the solution of a quadra
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from bigpush_est.errors import InvalidValue, ShapeMismatch, ShiftShareRefused
@@ -21,7 +23,11 @@ from bigpush_est.reduced_form.linear.clusters import Clusters, sum_by
 from bigpush_est.reduced_form.linear.covariance import cluster_covariance
 from bigpush_est.reduced_form.linear.partialling import FloatArray, Partialled, need_instruments, partial_out
 from bigpush_est.reduced_form.linear.problem import LinearProblem
+from bigpush_est.reduced_form.result import Result, forest
 from bigpush_est.reduced_form.weak_iv.confidence_set import ConfidenceSet, check_level, quadratic_set
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Largest share of the regressor's length that shares × shocks may leave unexplained; data in single precision pass.
 STRUCTURE_TOLERANCE = 1e-3
@@ -52,8 +58,8 @@ class ShiftShareRow:
     small_sample: str
 
 
-@dataclass(frozen=True, slots=True)
-class ShiftShareResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class ShiftShareResult(Result):
     """Coefficient of a shift-share regressor, or of the regressor that it instruments.
 
     Attributes
@@ -80,6 +86,48 @@ class ShiftShareResult:
     sectors: int
     sector_clusters: int
     structure: str
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per method: ``Estimate``, ``Std. Error``, ``p_value``, the ends of the set, and the set as text."""
+        return pd.DataFrame(
+            [
+                {
+                    "method": row.method,
+                    "Estimate": self.estimate,
+                    "Std. Error": row.standard_error,
+                    "p_value": row.p_value,
+                    "conf_low": row.confidence_set.low,
+                    "conf_high": row.confidence_set.high,
+                    "confidence set": str(row.confidence_set),
+                    "small_sample": row.small_sample,
+                }
+                for row in self.rows
+            ]
+        )
+
+    def summary(self) -> str:
+        """Text of the estimate and its inference by method."""
+        table = self.tidy()[["method", "Std. Error", "p_value", "confidence set"]]
+        lines = [
+            f"Shift-share {self.name}: {self.estimate:.4g}; {self.units:,} units, {self.sectors:,} sectors in "
+            f"{self.sector_clusters:,} clusters; p-values of {self.null:g}",
+            table.to_string(index=False, float_format=lambda value: f"{value:.4g}"),
+            f"structure: {self.structure}",
+        ]
+        return "\n".join(lines)
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw the estimate with each method's confidence set (its hull)."""
+        table = self.tidy()
+        axes = forest(
+            table["method"].tolist(),
+            table["Estimate"].tolist(),
+            table["conf_low"].tolist(),
+            table["conf_high"].tolist(),
+            axes,
+        )
+        axes.set_xlabel(f"{self.name}, confidence set".replace("$", r"\$"))
+        return axes
 
     def row(self, method: str) -> ShiftShareRow:
         """Return one method's row; raise InvalidValue for a method that is not there."""

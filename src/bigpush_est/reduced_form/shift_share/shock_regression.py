@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike
 
 from bigpush_est.errors import InvalidValue, ShapeMismatch, ShiftShareRefused
@@ -20,6 +21,8 @@ from bigpush_est.reduced_form.linear.clusters import Clusters
 from bigpush_est.reduced_form.linear.covariance import Covariance, cluster_covariance
 from bigpush_est.reduced_form.linear.partialling import FloatArray, partial_out
 from bigpush_est.reduced_form.linear.problem import LinearProblem
+from bigpush_est.reduced_form.linear.results import coefficient_frame
+from bigpush_est.reduced_form.result import Result
 from bigpush_est.reduced_form.shift_share.akm import check_shares, check_structure, shift_share_design
 
 #: Correlation with a residual up to which a control counts as spanned: rounding, and data in single precision.
@@ -29,8 +32,8 @@ SPANNED = 1e-6
 SAME = 1e-6
 
 
-@dataclass(frozen=True, slots=True)
-class ShockRegression:
+@dataclass(frozen=True, slots=True, repr=False)
+class ShockRegression(Result):
     """The equivalent regression with one observation per shock.
 
     Attributes
@@ -60,6 +63,24 @@ class ShockRegression:
     def standard_error(self) -> float:
         """Exposure-robust standard error."""
         return float(self.covariance.standard_errors[0])
+
+    def tidy(self) -> pd.DataFrame:
+        """One row, with the columns of ``Regression.tidy``."""
+        return coefficient_frame(
+            (self.problem.names[0],),
+            np.array([self.estimate]),
+            self.covariance.standard_errors[:1],
+            self.covariance.degrees_of_freedom,
+            0.95,
+        )
+
+    def summary(self) -> str:
+        """Text of the estimate and of the shocks behind it."""
+        return (
+            f"Shock-level IV of {self.problem.names[0]}: {self.estimate:.4g} ({self.standard_error:.4g}); "
+            f"{self.problem.observations:,} shocks, {self.effective_shocks:.4g} effective, {self.left_out} left out\n"
+            f"{self.tidy().to_string(float_format=lambda value: f'{value:.4g}')}"
+        )
 
 
 def shock_regression(

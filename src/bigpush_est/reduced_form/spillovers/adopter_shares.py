@@ -21,13 +21,14 @@ from numpy.typing import NDArray
 
 from bigpush_est.errors import InvalidValue
 from bigpush_est.reduced_form.linear.frames_in import as_pandas, flags, require_columns, require_unique
+from bigpush_est.reduced_form.result import Summarised
 
 type FloatArray = NDArray[np.float64]
 type Definition = Literal["ever", "active", "new"]
 
 
-@dataclass(frozen=True, slots=True)
-class AdopterShares:
+@dataclass(frozen=True, slots=True, repr=False)
+class AdopterShares(Summarised):
     """Adopter shares among others, one for each of M look-ups.
 
     Attributes

@@ -26,6 +26,7 @@ from bigpush_est.data.frames import MicroData
 from bigpush_est.errors import BigPushWarning, InvalidValue, NoVariation, UnderIdentified
 from bigpush_est.reduced_form.linear.regression import fuller, iv, liml, ols
 from bigpush_est.reduced_form.linear.results import Regression
+from bigpush_est.reduced_form.result import Result
 from bigpush_est.reduced_form.spillovers.sample import SpilloverDesign, SpilloverSample, spillover_sample
 from bigpush_est.reduced_form.weak_iv.anderson_rubin import anderson_rubin_set
 from bigpush_est.reduced_form.weak_iv.confidence_set import ConfidenceSet
@@ -124,8 +125,8 @@ def _table1() -> tuple[Specification, ...]:
 TABLE1 = _table1()
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SpilloverColumn:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SpilloverColumn(Result):
     """One estimate of β in equation (3.3).
 
     Attributes
@@ -153,6 +154,48 @@ class SpilloverColumn:
     anderson_rubin: ConfidenceSet | None
     tf: TFInterval | None
     rows_lost: int
+
+    def tidy(self) -> pd.DataFrame:
+        """One row, with the columns of ``SpilloverTable.tidy``."""
+        fit, wald, tf = self.regression, self.anderson_rubin, self.tf
+        counts = dict(zip(fit.cluster_names, fit.covariance.cluster_counts, strict=True)) if fit else {}
+        row = {
+            "panel": self.panel.name,
+            "column": self.specification.name,
+            "estimator": self.specification.estimator,
+            "Estimate": self.estimate,
+            "Std. Error": self.standard_error,
+            "Pr(>|t|)": self.p_value,
+            "KP F": self.kleibergen_paap_f,
+            "effective F": self.effective_f,
+            "AR low": wald.low if wald else np.nan,
+            "AR high": wald.high if wald else np.nan,
+            "AR set": str(wald) if wald else "",
+            "tF low": tf.low if tf else np.nan,
+            "tF high": tf.high if tf else np.nan,
+            "N": fit.n if fit else 0,
+            **{f"{name} clusters": counts.get(name, 0) for name in self.specification.clusters},
+            "rows lost": self.rows_lost,
+            "singletons": fit.dropped.singletons if fit else 0,
+            "covariance repaired": fit.covariance.repaired if fit else False,
+            "controls": ", ".join(self.specification.controls),
+            "left out": ", ".join((*fit.dropped.collinear, *fit.dropped.absorbed)) if fit else "",
+            "reason": self.reason,
+        }
+        return pd.DataFrame([row])
+
+    def summary(self) -> str:
+        """Text of the estimate, the strength of its instrument, and the regression behind it."""
+        title = f"Panel {self.panel.name}, column {self.specification.name}"
+        if self.regression is None:
+            return f"{title}: not estimated: {self.reason}"
+        lines = [f"{title}: {self.estimate:.4g} ({self.standard_error:.4g})"]
+        if self.specification.estimator != "ols":
+            lines.append(f"Kleibergen-Paap F {self.kleibergen_paap_f:.4g}, effective F {self.effective_f:.4g}")
+            lines.append(f"Anderson-Rubin set {self.anderson_rubin}")
+        if self.tf is not None:
+            lines.append(self.tf.summary())
+        return "\n".join([*lines, "", self.regression.summary()])
 
     @property
     def kleibergen_paap_f(self) -> float:

@@ -13,7 +13,7 @@ is our reading.
 
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -23,13 +23,17 @@ from bigpush_est.errors import BigPushWarning, InvalidValue
 from bigpush_est.reduced_form.linear.frames_in import require_columns
 from bigpush_est.reduced_form.linear.regression import ols
 from bigpush_est.reduced_form.linear.results import Regression
+from bigpush_est.reduced_form.result import Result
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 #: Stands for a firm outside groups in the clusters.
 FIRM = "firm "
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class CountryChoice:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class CountryChoice(Result):
     """Adoption from the countries that peers chose.
 
     Attributes
@@ -55,6 +59,14 @@ class CountryChoice:
     without_peers: int
     off_record: int
     base_rate: float
+
+    def tidy(self) -> pd.DataFrame:
+        """Return the regression's table."""
+        return self.regression.tidy()
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw the regression's coefficients."""
+        return self.regression.plot(axes=axes)
 
     def summary(self) -> str:
         """Text of the regression and of what was left out."""

@@ -26,6 +26,7 @@ from scipy import sparse
 
 from bigpush_est.errors import InvalidValue, ShapeMismatch
 from bigpush_est.reduced_form.linear.frames_in import as_pandas, codes_of, require_columns
+from bigpush_est.reduced_form.result import Summarised
 from bigpush_est.reduced_form.spillovers.group_network import (
     RING,
     Codes,
@@ -112,8 +113,8 @@ def predicted_totals(
     return result
 
 
-@dataclass(frozen=True, slots=True)
-class GroupInstrument:
+@dataclass(frozen=True, slots=True, repr=False)
+class GroupInstrument(Summarised):
     """IV = A x for N firm-spans, U units and T dates.
 
     Attributes

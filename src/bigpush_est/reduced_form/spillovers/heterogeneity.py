@@ -13,7 +13,7 @@ first year of the spans, one value per region; its own effect is absorbed by the
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -22,6 +22,7 @@ from scipy import stats
 from bigpush_est.errors import BigPushWarning, InvalidValue
 from bigpush_est.reduced_form.linear.regression import iv, ols
 from bigpush_est.reduced_form.linear.results import Regression
+from bigpush_est.reduced_form.result import Result, forest
 from bigpush_est.reduced_form.spillovers.columns import (
     INSTRUMENT,
     SHARE,
@@ -42,9 +43,12 @@ from bigpush_est.reduced_form.spillovers.market_access import (
 from bigpush_est.reduced_form.spillovers.sample import SpilloverSample
 from bigpush_est.reduced_form.weak_iv.identification import Identification, identification
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
-@dataclass(frozen=True, slots=True, eq=False)
-class AccessHeterogeneity:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class AccessHeterogeneity(Result):
     """Effects of adopter shares by market access.
 
     Attributes
@@ -86,6 +90,25 @@ class AccessHeterogeneity:
             joint = self.strength.kleibergen_paap_f
             lines.append(f"Kleibergen-Paap F of both first stages: {joint.reason or f'{joint.statistic:.2f}'}")
         return "\n".join(lines)
+
+    def __repr__(self) -> str:
+        return f"<AccessHeterogeneity: {', '.join(effect.name for effect in self.effects)}>"
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw effects and difference with 95% intervals of the regression's t distribution."""
+        table = self.tidy()
+        freedom = self.regression.degrees_of_freedom
+        half = float(stats.t.ppf(0.975, freedom)) * table["Std. Error"]
+        estimates = table["Estimate"]
+        axes = forest(
+            table["effect"].tolist(),
+            estimates.tolist(),
+            (estimates - half).tolist(),
+            (estimates + half).tolist(),
+            axes,
+        )
+        axes.set_xlabel("effect of the adopter share, 95% confidence interval")
+        return axes
 
 
 def access_split(

@@ -26,6 +26,7 @@ from bigpush_est.reduced_form.linear.partialling import Partialled, partial_out
 from bigpush_est.reduced_form.linear.partialling import take_out as take_controls_out
 from bigpush_est.reduced_form.linear.regression import fit_problem
 from bigpush_est.reduced_form.linear.results import Regression
+from bigpush_est.reduced_form.result import Result, axes_or_new
 from bigpush_est.reduced_form.spillovers.columns import (
     INSTRUMENT,
     SHARE,
@@ -48,8 +49,8 @@ if TYPE_CHECKING:
 type FloatArray = NDArray[np.float64]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class LeaveOneOut:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class LeaveOneOut(Result):
     """Estimates without one group or region at a time.
 
     Attributes
@@ -94,10 +95,7 @@ class LeaveOneOut:
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draw the estimates in ascending order with 95% t-intervals, and the full estimate."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(7.0, 3.5), layout="constrained").subplots()
+        axes = axes_or_new(axes, (7.0, 3.5))
         ordered = self.frame.sort_values("Estimate", kind="stable")
         half = 1.96 * ordered["Std. Error"]
         axes.errorbar(range(len(ordered)), ordered["Estimate"], yerr=half, fmt="o", markersize=3, linewidth=0.8)

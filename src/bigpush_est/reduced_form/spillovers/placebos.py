@@ -22,6 +22,7 @@ from bigpush_est.data.frames import MicroData
 from bigpush_est.errors import BigPushWarning, InvalidValue, NoVariation
 from bigpush_est.reduced_form.linear.regression import ols
 from bigpush_est.reduced_form.linear.results import Regression
+from bigpush_est.reduced_form.result import Result, Summarised, axes_or_new
 from bigpush_est.reduced_form.spillovers.columns import (
     INSTRUMENT,
     TABLE1,
@@ -42,8 +43,8 @@ type FloatArray = NDArray[np.float64]
 OUTCOMES = {"credit": "credit", "fair_revenue": "trade", "fair_participations": "trade"}
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Placebo:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class Placebo(Summarised):
     """One placebo regression.
 
     Attributes
@@ -59,9 +60,14 @@ class Placebo:
     regression: Regression | None
     reason: str
 
+    def summary(self) -> str:
+        """Text of the regression, or why there is none."""
+        title = f"{self.outcome} on {self.regressor}"
+        return f"{title}\n{self.regression.summary()}" if self.regression else f"{title}: not estimated: {self.reason}"
 
-@dataclass(frozen=True, slots=True, eq=False)
-class PlaceboTable:
+
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class PlaceboTable(Result):
     """Placebo regressions side by side."""
 
     placebos: tuple[Placebo, ...]
@@ -98,23 +104,17 @@ class PlaceboTable:
         """Text of the table."""
         return self.tidy().to_string(index=False, float_format=lambda value: f"{value:.4g}")
 
-    def __str__(self) -> str:
-        return self.summary()
+    def printed(self) -> pd.DataFrame:
+        """Return the table; reasons only where there is one."""
+        table = self.tidy()
+        return table if table["reason"].any() else table.drop(columns="reason")
 
-    def to_latex(self) -> str:
-        """Return a LaTeX table."""
-        return self.tidy().drop(columns="reason").to_latex(index=False, float_format="%.3f", escape=True)
-
-    def to_html(self) -> str:
-        """Return an HTML table."""
-        return self.tidy().to_html(index=False, float_format=lambda value: f"{value:.3f}")
+    def __repr__(self) -> str:
+        return f"<PlaceboTable: {', '.join(placebo.outcome for placebo in self.placebos)}>"
 
     def plot(self, axes: "Axes | None" = None) -> "Axes":
         """Draw t-ratios, with the 5% critical values of the normal distribution."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(6.0, 3.5), layout="constrained").subplots()
+        axes = axes_or_new(axes)
         table = self.tidy()
         ratio = table["Estimate"] / table["Std. Error"]
         axes.plot(ratio, range(len(table)), "o")

@@ -19,14 +19,20 @@ The redraw keeps fixed effects and controls W as they are, the groups' sales amo
 """
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from bigpush_est.errors import InvalidValue, ShapeMismatch
+from bigpush_est.reduced_form.result import Result, axes_or_new
 from bigpush_est.reduced_form.spillovers.assignment import AssignmentProcess, PermuteBlocks
 from bigpush_est.reduced_form.spillovers.group_instrument import GroupInstrument
 from bigpush_est.reduced_form.weak_iv.confidence_set import ConfidenceSet, check_level, join
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
 
 type FloatArray = NDArray[np.float64]
 
@@ -36,8 +42,8 @@ TIE = 1e-9
 CHUNK = 500
 
 
-@dataclass(frozen=True, slots=True)
-class RandomisationResult:
+@dataclass(frozen=True, slots=True, repr=False)
+class RandomisationResult(Result):
     """Inference on β from redrawn adoptions.
 
     Attributes
@@ -91,6 +97,33 @@ class RandomisationResult:
     def p_value_at(self, value: float) -> float:
         """Return p(b)."""
         return _p_value(self.statistics, value)[0]
+
+    def tidy(self) -> pd.DataFrame:
+        """One row: estimate, null, p-values, draws and the ends of the confidence set."""
+        return pd.DataFrame(
+            {
+                "Estimate": [self.estimate],
+                "null": [self.null],
+                "p_value": [self.p_value],
+                "p_value_strict": [self.p_value_strict],
+                "draws": [self.draws],
+                "distinct": [self.distinct],
+                "conf_low": [self.confidence_set.low],
+                "conf_high": [self.confidence_set.high],
+                "confidence set": [str(self.confidence_set)],
+            }
+        )
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw the statistic at the null over the draws, and the sample's."""
+        axes = axes_or_new(axes)
+        values = self.statistics[:, 0] - self.null * self.statistics[:, 1]
+        axes.hist(values[1:], bins=40, color="0.75")
+        axes.axvline(values[0], color="C3", label="sample")
+        axes.set_xlabel(f"T({self.null:g}) over redrawn adoptions")
+        axes.set_ylabel("draws")
+        axes.legend(frameon=False)
+        return axes
 
     def summary(self) -> str:
         """Say what was redrawn and what came out."""

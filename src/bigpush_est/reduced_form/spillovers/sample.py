@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from bigpush_est.data.frames import MicroData, Note
 from bigpush_est.errors import InvalidValue
 from bigpush_est.reduced_form.linear.frames_in import codes_of, require_columns
+from bigpush_est.reduced_form.result import Summarised
 from bigpush_est.reduced_form.spillovers.adopter_shares import (
     Definition,
     adopter_shares,
@@ -77,8 +78,8 @@ class SpilloverDesign:
     elasticity: float = DISTANCE_ELASTICITY
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SpilloverSample:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SpilloverSample(Summarised):
     """Rows of equation (3.3), and the pieces from which the instrument can be built again.
 
     Attributes

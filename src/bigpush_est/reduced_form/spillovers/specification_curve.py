@@ -15,6 +15,7 @@ import pandas as pd
 
 from bigpush_est.data.frames import MicroData
 from bigpush_est.errors import BigPushError, InvalidValue
+from bigpush_est.reduced_form.result import Result
 from bigpush_est.reduced_form.spillovers.columns import (
     EFFECTS,
     TABLE1,
@@ -27,7 +28,7 @@ from bigpush_est.reduced_form.spillovers.columns import (
 from bigpush_est.reduced_form.spillovers.sample import SpilloverDesign, SpilloverSample, spillover_sample
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
+    from matplotlib.axes import Axes
 
 #: Which rows of the panel to keep, from the rows.
 type RowChoice = Callable[[pd.DataFrame], "pd.Series | np.ndarray[Any, np.dtype[np.bool_]]"]
@@ -37,8 +38,8 @@ def _all_rows(rows: pd.DataFrame) -> pd.Series:
     return pd.Series(True, index=rows.index)
 
 
-@dataclass(frozen=True, slots=True)
-class SpecificationCurve:
+@dataclass(frozen=True, slots=True, repr=False)
+class SpecificationCurve(Result):
     """Estimates of β over a grid of choices.
 
     Attributes
@@ -81,13 +82,20 @@ class SpecificationCurve:
         lines += [f"not estimated: {count} ({reason})" for reason, count in failed["reason"].value_counts().items()]
         return "\n".join(lines)
 
-    def plot(self) -> "Figure":
-        """Draw the estimates with their intervals, and below them which choices each rests on."""
+    def plot(self) -> "Axes":
+        """Draw the estimates with their intervals, and below them which choices each rests on.
+
+        Returns
+        -------
+        Axes
+            Of the estimates; the marks are the other axes of its ``figure``.
+        """
         from matplotlib.figure import Figure
 
         known = self.estimated
         lines = [(choice, value) for choice in self.choices for value in known[choice].unique()]
         figure = Figure(figsize=(8.0, 3.0 + 0.18 * len(lines)), layout="constrained")
+        upper: Axes
         upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3.0, max(0.18 * len(lines), 0.5)])
         place = np.arange(len(known))
         upper.vlines(place, known["low"], known["high"], color="0.7", linewidth=0.8)
@@ -99,7 +107,7 @@ class SpecificationCurve:
             lower.plot(marked, np.full(marked.size, height), "|", color="C0")
         lower.set_yticks(range(len(lines)), [f"{choice}: {value}" for choice, value in reversed(lines)], fontsize=7)
         lower.set_xlabel("specification, by estimate")
-        return figure
+        return upper
 
 
 def specification_curve(

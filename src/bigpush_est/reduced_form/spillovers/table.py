@@ -11,12 +11,14 @@ from numpy.typing import NDArray
 
 from bigpush_est.data.frames import MicroData
 from bigpush_est.errors import InvalidValue
+from bigpush_est.latex import escaped
 from bigpush_est.reduced_form.linear.covariance import Covariance
 from bigpush_est.reduced_form.linear.frames_in import codes_of
 from bigpush_est.reduced_form.linear.joint import JointEstimates, joint_covariance
 from bigpush_est.reduced_form.linear.partialling import partial_out
 from bigpush_est.reduced_form.linear.results import Regression
 from bigpush_est.reduced_form.linear.small_sample import ParameterCount
+from bigpush_est.reduced_form.result import Result, axes_or_new
 from bigpush_est.reduced_form.spillovers.assignment import AssignmentProcess, PermuteBlocks
 from bigpush_est.reduced_form.spillovers.columns import (
     INSTRUMENT,
@@ -110,8 +112,8 @@ def spillovers(
     return SpilloverTable(sample, columns, level)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SpilloverTable:
+@dataclass(frozen=True, slots=True, eq=False, repr=False)
+class SpilloverTable(Result):
     """Estimates of β by panel and column.
 
     Attributes
@@ -154,34 +156,7 @@ class SpilloverTable:
             ends of the Anderson-Rubin and tF sets, ``N``, clusters by dimension, ``rows lost``, ``singletons``,
             ``controls``, ``left out`` (collinear or absorbed controls) and ``reason`` where there is no estimate.
         """
-        return pd.DataFrame([self._row(column) for column in self.columns])
-
-    def _row(self, column: SpilloverColumn) -> dict[str, object]:
-        fit, wald, tf = column.regression, column.anderson_rubin, column.tf
-        counts = dict(zip(fit.cluster_names, fit.covariance.cluster_counts, strict=True)) if fit else {}
-        return {
-            "panel": column.panel.name,
-            "column": column.specification.name,
-            "estimator": column.specification.estimator,
-            "Estimate": column.estimate,
-            "Std. Error": column.standard_error,
-            "Pr(>|t|)": column.p_value,
-            "KP F": column.kleibergen_paap_f,
-            "effective F": column.effective_f,
-            "AR low": wald.low if wald else np.nan,
-            "AR high": wald.high if wald else np.nan,
-            "AR set": str(wald) if wald else "",
-            "tF low": tf.low if tf else np.nan,
-            "tF high": tf.high if tf else np.nan,
-            "N": fit.n if fit else 0,
-            **{f"{name} clusters": counts.get(name, 0) for name in column.specification.clusters},
-            "rows lost": column.rows_lost,
-            "singletons": fit.dropped.singletons if fit else 0,
-            "covariance repaired": fit.covariance.repaired if fit else False,
-            "controls": ", ".join(column.specification.controls),
-            "left out": ", ".join((*fit.dropped.collinear, *fit.dropped.absorbed)) if fit else "",
-            "reason": column.reason,
-        }
+        return pd.concat([column.tidy() for column in self.columns], ignore_index=True)
 
     def joint(self, which: Sequence[tuple[str, str]]) -> JointEstimates:
         """Return several columns' estimates of β with their joint covariance.
@@ -274,16 +249,16 @@ class SpilloverTable:
             **{"level": self.level, **options},
         )
 
-    def grid(self, panel: str) -> pd.DataFrame:
+    def grid(self, panel: str, digits: int = 2) -> pd.DataFrame:
         """Text of a panel: lines by columns."""
         columns = [column for column in self.columns if column.panel.name == panel]
-        cells = {column.specification.name: self._cells(column) for column in columns}
+        cells = {column.specification.name: self._cells(column, digits) for column in columns}
         return pd.DataFrame(cells)
 
-    def _cells(self, column: SpilloverColumn) -> dict[str, str]:
+    def _cells(self, column: SpilloverColumn, digits: int) -> dict[str, str]:
         fit = column.regression
         stars = sum(column.p_value < cut for cut in (0.1, 0.05, 0.01)) if fit else 0
-        number = "{:.2f}".format
+        number = f"{{:.{digits}f}}".format
         known = fit is not None and column.specification.estimator != "ols"
         blocks = column.specification.controls
         return {
@@ -305,7 +280,7 @@ class SpilloverTable:
 
     def summary(self) -> str:
         """Text of the table, with what every column left out and what the sample lacks."""
-        lines = []
+        lines: list[str] = []
         for panel in self.panels:
             lines += [f"Panel {panel.name}. {panel.title}: {panel.outcome}", self.grid(panel.name).to_string(), ""]
         lines += self.notes()
@@ -325,27 +300,31 @@ class SpilloverTable:
         lines += [f"{', '.join(where)}: {remark}" for remark, where in said.items()]
         return lines + self.sample.summary().splitlines()
 
-    def __str__(self) -> str:
-        return self.summary()
+    def __repr__(self) -> str:
+        names = ", ".join(f"{column.panel.name} {column.specification.name}" for column in self.columns)
+        return f"<SpilloverTable: {names}>"
 
-    def to_latex(self) -> str:
+    def to_latex(self, *, digits: int = 2) -> str:
         """Return a booktabs table with both panels; needs amssymb for ticks."""
         lines: list[str] = []
         for panel in self.panels:
-            grid = self.grid(panel.name)
+            grid = self.grid(panel.name, digits)
             width = grid.shape[1] + 1
             if not lines:
                 lines += [rf"\begin{{tabular}}{{l{'c' * grid.shape[1]}}}", r"\toprule"]
-                lines += [" & ".join(["", *grid.columns]) + r" \\"]
-            lines += [r"\midrule", rf"\multicolumn{{{width}}}{{l}}{{Panel {panel.name}. {panel.title}}} \\"]
+                lines += [" & ".join(["", *(_latex(name) for name in grid.columns)]) + r" \\"]
+            lines += [
+                r"\midrule",
+                rf"\multicolumn{{{width}}}{{l}}{{{_latex(f'Panel {panel.name}. {panel.title}')}}} \\",
+            ]
             lines += [" & ".join(_latex(text) for text in (name, *row)) + r" \\" for name, row in _rows(grid)]
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
-    def to_html(self) -> str:
+    def to_html(self, *, digits: int = 2) -> str:
         """Return an HTML table with both panels."""
         lines = ["<table>"]
         for number, panel in enumerate(self.panels):
-            grid = self.grid(panel.name)
+            grid = self.grid(panel.name, digits)
             if not number:
                 heads = "".join(f"<th>{escape(name)}</th>" for name in ("", *grid.columns))
                 lines.append(f"<thead><tr>{heads}</tr></thead><tbody>")
@@ -358,10 +337,7 @@ class SpilloverTable:
 
     def plot(self, panel: str = "A", axes: "Axes | None" = None) -> "Axes":
         """Draw a panel's estimates with t-intervals (thick) and Anderson-Rubin sets (thin)."""
-        if axes is None:
-            from matplotlib.figure import Figure
-
-            axes = Figure(figsize=(7.0, 3.5), layout="constrained").subplots()
+        axes = axes_or_new(axes, (7.0, 3.5))
         columns = [c for c in self.columns if c.panel.name == panel and c.regression is not None]
         ends = [interval for c in columns for interval in _t_interval(c, self.level)]
         reach = (max(ends) - min(ends)) if ends else 1.0
@@ -441,15 +417,5 @@ def _rows(grid: pd.DataFrame) -> list[tuple[str, list[str]]]:
 
 
 def _latex(text: str) -> str:
-    for plain, command in (
-        ("%", r"\%"),
-        ("✓", r"$\checkmark$"),
-        ("Δ", r"$\Delta$"),
-        ("×", r"$\times$"),
-        ("−", "$-$"),
-        ("∞", r"$\infty$"),
-        ("∪", r"$\cup$"),
-        ("∅", r"$\emptyset$"),
-    ):
-        text = text.replace(plain, command)
-    return text
+    """Escape a cell; ticks stay ticks."""
+    return escaped(text.replace("✓", "\0")).replace("\0", r"$\checkmark$")

@@ -14,11 +14,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 
 from bigpush_est.errors import InvalidValue
 from bigpush_est.reduced_form.linear.partialling import need_instruments, partial_out
 from bigpush_est.reduced_form.linear.problem import LinearProblem
 from bigpush_est.reduced_form.linear.small_sample import ParameterCount, SmallSampleRule
+from bigpush_est.reduced_form.result import Result
 from bigpush_est.reduced_form.weak_iv.anderson_rubin_moments import (
     ArMoments,
     ar_moments,
@@ -35,8 +37,8 @@ type Distribution = Literal["chi2", "F"]
 type NotPsd = Literal["refuse", "repair"]
 
 
-@dataclass(frozen=True, slots=True)
-class AndersonRubinTest:
+@dataclass(frozen=True, slots=True, repr=False)
+class AndersonRubinTest(Result):
     """AR(β₀).
 
     Attributes
@@ -67,9 +69,25 @@ class AndersonRubinTest:
     small_sample: str
     repaired: bool
 
+    def tidy(self) -> pd.DataFrame:
+        """One row: the null by regressor, ``statistic``, ``instruments``, ``p_value``, ``distribution``."""
+        row: dict[str, object] = {f"null {name}": value for name, value in self.null.items()}
+        row |= {"statistic": self.statistic, "instruments": self.instruments, "p_value": self.p_value}
+        return pd.DataFrame([row | {"distribution": self.distribution, "repaired": self.repaired}])
 
-@dataclass(frozen=True, slots=True)
-class AndersonRubinSet:
+    def summary(self) -> str:
+        """Return the test in one line."""
+        null = ", ".join(f"{name} = {value:g}" for name, value in self.null.items())
+        if np.isinf(self.denominator_freedom):
+            what = f"χ²({self.instruments}) = {self.statistic:.4g}"
+        else:
+            what = f"F({self.instruments}, {self.denominator_freedom:,.0f}) = {self.statistic / self.instruments:.4g}"
+        repaired = "; covariance repaired" if self.repaired else ""
+        return f"Anderson-Rubin test of {null}: {what}, p = {self.p_value:.4f}; rule '{self.small_sample}'{repaired}"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class AndersonRubinSet(Result):
     """{β : AR(β) ≤ c} of one endogenous regressor.
 
     Attributes
@@ -94,6 +112,29 @@ class AndersonRubinSet:
     at_infinity: float
     method: str
     test: AndersonRubinTest
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per interval of the set, ``low`` and ``high``; none for the empty set."""
+        pieces = self.confidence_set.intervals
+        return pd.DataFrame(
+            {
+                "name": [self.name] * len(pieces),
+                "low": [low for low, _ in pieces],
+                "high": [high for _, high in pieces],
+                "level": [self.confidence_set.level] * len(pieces),
+            }
+        )
+
+    def summary(self) -> str:
+        """Say the set, of which kind it is and why."""
+        found = self.confidence_set
+        return "\n".join(
+            [
+                f"Anderson-Rubin {found.level:.0%} set of {self.name}: {found} ({found.kind})",
+                f"AR → {self.at_infinity:.4g} as β → ±∞, critical value {self.critical_value:.4g}; {self.method}",
+                self.test.summary(),
+            ]
+        )
 
 
 def _check(residuals: str, distribution: str, not_psd: str) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from bigpush_est.errors import BigPushError, InvalidValue, NotPositiveSemiDefinite
 from bigpush_est.reduced_form.linear.covariance import cluster_covariance
@@ -20,6 +21,7 @@ from bigpush_est.reduced_form.linear.moments import moment_covariance, parameter
 from bigpush_est.reduced_form.linear.partialling import FloatArray, need_instruments, partial_out
 from bigpush_est.reduced_form.linear.problem import LinearProblem
 from bigpush_est.reduced_form.linear.small_sample import ParameterCount, SmallSampleRule, rule_named
+from bigpush_est.reduced_form.result import Result
 from bigpush_est.reduced_form.weak_iv.effective_f import EffectiveFCriticalValues, critical_values, nagar_bias_bound
 from bigpush_est.reduced_form.weak_iv.tf import tf_critical_value
 
@@ -84,8 +86,8 @@ class FirstStage:
     partial_r2: float
 
 
-@dataclass(frozen=True, slots=True)
-class Identification:
+@dataclass(frozen=True, slots=True, repr=False)
+class Identification(Result):
     """All diagnostics of one IV problem.
 
     Attributes
@@ -132,6 +134,60 @@ class Identification:
             self.cragg_donald_f,
             self.effective_f,
         )
+
+    def tidy(self) -> pd.DataFrame:
+        """One row per statistic.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``name``, ``statistic``, ``null``, ``degrees_of_freedom``, ``distribution``, ``p_value``, ``small_sample``,
+            ``reason`` where there is no statistic.
+        """
+        rows = [
+            {
+                "name": one.name,
+                "statistic": np.nan if one.statistic is None else one.statistic,
+                "null": one.null,
+                "degrees_of_freedom": ", ".join(f"{freedom:g}" for freedom in one.degrees_of_freedom),
+                "distribution": one.distribution,
+                "p_value": np.nan if one.p_value is None else one.p_value,
+                "small_sample": one.small_sample,
+                "reason": one.reason or "",
+            }
+            for one in self.diagnostics
+        ]
+        return pd.DataFrame(rows)
+
+    def printed(self) -> pd.DataFrame:
+        """Return the statistics with headings to print."""
+        return self.tidy()[["name", "statistic", "degrees_of_freedom", "distribution", "p_value"]].rename(
+            columns={
+                "name": "Statistic",
+                "statistic": "Value",
+                "degrees_of_freedom": "Degrees of freedom",
+                "distribution": "Distribution",
+                "p_value": "p",
+            }
+        )
+
+    def summary(self) -> str:
+        """Text of the statistics, with the critical values that go with them."""
+        counts = ", ".join(f"{name} ({count:,} clusters)" for name, count in self.cluster_counts.items()) or "none"
+        lines = [f"Strength of instruments, N = {self.observations:,}; clusters: {counts}"]
+        for one in self.diagnostics:
+            if one.statistic is None:
+                lines.append(f"{one.name}: {one.reason}")
+                continue
+            chance = "" if one.p_value is None else f", p = {one.p_value:.4f}"
+            lines.append(f"{one.name}: {one.statistic:.4g}{chance} ({one.null})")
+        if self.critical_values is not None:
+            values = zip(self.critical_values.biases, self.critical_values.simplified, strict=True)
+            shown = ", ".join(f"{value:.4g} for {bias:.0%}" for bias, value in values)
+            lines.append(f"critical values of the effective F, by bias: {shown}")
+        if self.tf_critical_value is not None:
+            lines.append(f"critical value of |t| at this F (tF): {self.tf_critical_value:.4g}")
+        return "\n".join(lines)
 
 
 def identification(

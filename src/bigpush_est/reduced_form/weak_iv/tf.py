@@ -14,13 +14,15 @@ from dataclasses import dataclass
 from functools import cache
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bigpush_est.errors import InvalidValue
+from bigpush_est.reduced_form.result import Result
 
 
-@dataclass(frozen=True, slots=True)
-class TFInterval:
+@dataclass(frozen=True, slots=True, repr=False)
+class TFInterval(Result):
     """A tF confidence interval: estimate ± c(F) · standard error.
 
     Attributes
@@ -38,6 +40,24 @@ class TFInterval:
     critical_value: float
     adjusted_standard_error: float
     level: float
+
+    def tidy(self) -> pd.DataFrame:
+        """One row: ``low``, ``high``, ``critical_value``, ``adjusted_standard_error``, ``level``."""
+        return pd.DataFrame(
+            {
+                "low": [self.low],
+                "high": [self.high],
+                "critical_value": [self.critical_value],
+                "adjusted_standard_error": [self.adjusted_standard_error],
+                "level": [self.level],
+            }
+        )
+
+    def summary(self) -> str:
+        """Return the interval in one line."""
+        return (
+            f"tF {self.level:.0%} interval [{self.low:.4g}, {self.high:.4g}], critical value {self.critical_value:.4g}"
+        )
 
 
 @cache

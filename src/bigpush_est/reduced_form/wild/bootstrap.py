@@ -6,9 +6,10 @@ Webb 2021 for several dimensions).  See ``wild_scores`` and ``wild_statistics`` 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from bigpush_est.errors import InvalidValue, NotPositiveSemiDefinite
@@ -17,6 +18,7 @@ from bigpush_est.reduced_form.linear.moments import parameter_count, rule_factor
 from bigpush_est.reduced_form.linear.partialling import FloatArray, Partialled, need_instruments, partial_out
 from bigpush_est.reduced_form.linear.problem import LinearProblem
 from bigpush_est.reduced_form.linear.small_sample import ParameterCount, SmallSampleRule, rule_named
+from bigpush_est.reduced_form.result import Result, axes_or_new
 from bigpush_est.reduced_form.weak_iv.confidence_set import ConfidenceSet, check_level
 from bigpush_est.reduced_form.wild.inversion import BootstrapP, BootstrapTest, count_draws, invert
 from bigpush_est.reduced_form.wild.jackknife import jackknife_residuals, jackknife_scoring, with_fixed_effects
@@ -30,6 +32,9 @@ from bigpush_est.reduced_form.wild.scores import (
 from bigpush_est.reduced_form.wild.statistics import WildModel, draw_sums
 from bigpush_est.reduced_form.wild.weights import Seed, weight_draws
 
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
 type Alternative = Literal["two-tailed", "equal-tailed", "greater", "less"]
 type Ties = Literal["exclude", "include"]
 
@@ -37,8 +42,8 @@ type Ties = Literal["exclude", "include"]
 MOST_INSTRUMENTS = 5
 
 
-@dataclass(frozen=True, slots=True)
-class WildBootstrap:
+@dataclass(frozen=True, slots=True, repr=False)
+class WildBootstrap(Result):
     """Outcome of a wild cluster bootstrap.
 
     Attributes
@@ -101,6 +106,53 @@ class WildBootstrap:
     def p_value(self) -> float:
         """The end of [low, high] that ``ties`` chooses."""
         return self.p.low if self.ties == "exclude" else self.p.high
+
+    def tidy(self) -> pd.DataFrame:
+        """One row: the test, its p-value with ties and without, and the ends of the confidence set if asked for."""
+        found = self.confidence_set
+        return pd.DataFrame(
+            {
+                "name": [self.name],
+                "Estimate": [self.estimate],
+                "null": [self.null],
+                "method": [self.method],
+                "statistic": [self.statistic],
+                "p_value": [self.p_value],
+                "p_low": [self.p.low],
+                "p_high": [self.p.high],
+                "draws": [self.draws],
+                "without_statistic": [self.without_statistic],
+                "conf_low": [found.low if found else np.nan],
+                "conf_high": [found.high if found else np.nan],
+            }
+        )
+
+    def summary(self) -> str:
+        """Say what was drawn and what came out."""
+        by = " and ".join(f"{name} ({count:,} clusters)" for name, count in self.cluster_counts.items())
+        drawn = "all sign vectors" if self.enumerated else f"{self.draws:,} draws, {self.weights} weights"
+        null = "null imposed" if self.impose_null else "null not imposed"
+        lines = [
+            f"Wild cluster bootstrap of {self.name} = {self.null:g}: {self.method} = {self.statistic:.4g}, "
+            f"p = {self.p_value:.4f} ({self.p.low:.4f} to {self.p.high:.4f} as ties count), {self.alternative}",
+            f"{drawn}, {null}, by {' × '.join(self.bootstrap_by)} ({self.bootstrap_clusters:,} clusters); "
+            f"{self.scores} scores, {self.variance} variance by {by}, rule '{self.small_sample}'",
+        ]
+        if self.without_statistic:
+            lines.append(f"draws without a positive variance, left out: {self.without_statistic}")
+        if self.confidence_set is not None:
+            lines.append(f"{self.confidence_set.level:.0%} set: {self.confidence_set} ({self.confidence_set.kind})")
+        return "\n".join(lines)
+
+    def plot(self, axes: "Axes | None" = None) -> "Axes":
+        """Draw the draws of the statistic, and the sample's."""
+        axes = axes_or_new(axes)
+        axes.hist(self.draws_of_statistic[np.isfinite(self.draws_of_statistic)], bins=60, color="0.75")
+        axes.axvline(self.statistic, color="C3", label="sample")
+        axes.set_xlabel(f"{self.method}* of {self.name} = {self.null:g}".replace("$", r"\$"))
+        axes.set_ylabel("draws")
+        axes.legend(frameon=False)
+        return axes
 
 
 def wild_bootstrap(
