@@ -129,15 +129,20 @@ class PublishedEvidence:
 
     @property
     def exponent_weights(self) -> tuple[float, float]:
-        """(c_0, c_1) with e = (σ − 1)(c_0 + c_1 θ/(σ−1)).
+        """(c_0, c_1) with e = (σ − 1)(c_0 + c_1 θ/(σ−1))."""
+        return exponent_weights(self.exponent, self.tail_index, self.xi)
 
-        ``kept`` and ``gross_reinferred_xi`` hold the observed tail T = θ/e fixed, so that e = θ/T whatever σ is.
-        """
-        if self.exponent == "undistorted":
-            return 1.0, 0.0
-        if self.exponent == "gross_published_xi":
-            return 1.0 + self.xi, 0.0
-        return 0.0, 1.0 / self.tail_index
+
+def exponent_weights(exponent: Exponent, tail_index: float, xi: float) -> tuple[float, float]:
+    """(c_0, c_1) with e = (σ − 1)(c_0 + c_1 θ/(σ−1)).
+
+    ``kept`` and ``gross_reinferred_xi`` hold the observed tail T = θ/e fixed, so that e = θ/T whatever σ is.
+    """
+    if exponent == "undistorted":
+        return 1.0, 0.0
+    if exponent == "gross_published_xi":
+        return 1.0 + xi, 0.0
+    return 0.0, 1.0 / tail_index
 
 
 def inferred_xi(exponent: Exponent, sigma: float, theta: float, tail_index: float, xi: float) -> float:

@@ -1,22 +1,19 @@
 """Sampling the posterior, and the diagnostics that decide whether its numbers may be used."""
 
 import json
-import os
-import sys
-import tempfile
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
-from bigpush_est.bayes.model import ModelInputs, build_model, log_likelihood
+from bigpush_est.bayes.model import ModelInputs, log_likelihood
+from bigpush_est.bayes.nuts import NutsModel, nuts_draws
+from bigpush_est.bayes.priors import Prior
 from bigpush_est.bayes.shares import draw_subsidy, log_share_density
 from bigpush_est.equilibrium.adoption_map import FloatArray
-from bigpush_est.errors import NoStartingPoint
 
 type Sampler = Literal["nutpie", "pymc"]
 
@@ -109,10 +106,6 @@ class Posterior:
         return {name: values.reshape(-1) for name, values in self.draws.items()}
 
 
-#: Compiled models by structure: a study's variants differ in data, seldom in structure, and compiling dominates.
-_COMPILED: dict[tuple[Any, ...], Any] = {}
-
-
 def derived_seed(seed: int, label: str) -> int:
     """Return a seed for one part of a study: the same whatever the order or the process in which parts run."""
     return int(np.random.SeedSequence([seed, zlib.crc32(label.encode())]).generate_state(1)[0])
@@ -141,21 +134,8 @@ def sample_posterior(
     progress
         Show the sampler's own progress bar.
     """
-    _ensure_compile_folder()
-    run = _nutpie if settings.sampler == "nutpie" else _pymc
-    tree = run(inputs, settings, seed, cores, progress)
-    posterior, stats = tree["posterior"].dataset, tree["sample_stats"].dataset
-    shape = (settings.chains, settings.draws)
-    if stats["diverging"].shape != shape:
-        # samplers answer Ctrl-C with what they have; half a posterior is not one
-        raise KeyboardInterrupt
-    draws = {
-        prior.parameter: np.full(shape, prior.numbers[0])
-        if prior.fixed
-        else np.ascontiguousarray(posterior[prior.parameter].values)
-        for prior in inputs.priors
-    }
-    diverging = np.asarray(stats["diverging"].values, dtype=bool)
+    draws, diverging = _draws(inputs, settings, seed, cores, progress)
+    shape = diverging.shape
     evidence = inputs.evidence
     value = np.asarray(log_likelihood(np, inputs.data(), draws))
     failures: list[str] = []
@@ -185,6 +165,78 @@ def sample_posterior(
     return Posterior(draws, value, diverging, replace(diagnostics, weights_ess=effective))
 
 
+class PosteriorModel(NutsModel, Protocol):
+    """A model that ``sample_model`` takes."""
+
+    @property
+    def priors(self) -> tuple[Prior, ...]:
+        """Of every parameter, those held fixed and nuisances among them."""
+        ...
+
+    def log_likelihood(self, p: Mapping[str, FloatArray]) -> FloatArray:
+        """Return the log-likelihood by NumPy at parameters of one shape."""
+        ...
+
+    def described(self) -> dict[str, Any]:
+        """Return the evidence as JSON can hold it."""
+        ...
+
+
+def sample_model(
+    model: PosteriorModel, settings: SamplerSettings, *, seed: int, cores: int = 1, progress: bool = False
+) -> Posterior:
+    """Draw from the posterior of a model by NUTS.
+
+    Parameters
+    ----------
+    model
+        Such as ``bigpush_est.bayes.models.normal.NormalModel``.
+    settings
+        Sampler, lengths and gates.
+    seed
+        Same seed, same draws: with 1 or 2 cores, with a cold or a warm compile cache.
+    cores
+        Chains sampled at once.
+    progress
+        Show the sampler's own progress bar.
+
+    Returns
+    -------
+    Posterior
+        Of every parameter that has a prior, in the priors' order; each of shape (chains, draws), or with further axes.
+
+    Raises
+    ------
+    NoStartingPoint
+        If priors and evidence contradict each other.
+    """
+    draws, diverging = _draws(model, settings, seed, cores, progress)
+    free = {prior.parameter: draws[prior.parameter] for prior in model.priors if not prior.fixed}
+    diagnostics = diagnose(free, int(diverging.sum()), settings)
+    return Posterior(draws, np.asarray(model.log_likelihood(draws)), diverging, diagnostics)
+
+
+class _HasPriors(NutsModel, Protocol):
+    @property
+    def priors(self) -> tuple[Prior, ...]: ...
+
+
+def _draws(
+    model: _HasPriors, settings: SamplerSettings, seed: int, cores: int, progress: bool
+) -> tuple[dict[str, FloatArray], Any]:
+    """Return every parameter's draws, constant where it is fixed, and the divergent transitions."""
+    tree = nuts_draws(model, settings, seed=seed, cores=cores, progress=progress)
+    posterior = tree["posterior"].dataset
+    shape = (settings.chains, settings.draws)
+    draws = {
+        prior.parameter: np.full(shape, prior.numbers[0])
+        if prior.fixed
+        else np.ascontiguousarray(posterior[prior.parameter].values)
+        for prior in model.priors
+    }
+    return draws, np.asarray(tree["sample_stats"].dataset["diverging"].values, dtype=bool)
+
+
 def _resampled(log_weights: FloatArray, seed: int) -> tuple[Any, float]:
     """Systematic resampling, and the effective sample size of the weights.
 
@@ -197,83 +249,6 @@ def _resampled(log_weights: FloatArray, seed: int) -> tuple[Any, float]:
     points = (np.arange(size) + rng.random()) / size
     chosen = np.minimum(np.searchsorted(np.cumsum(weights), points), size - 1)  # ascending
     return chosen, float(1.0 / np.sum(weights**2))
-
-
-def _ensure_compile_folder() -> None:
-    """Let PyTensor compile in a temporary folder where the home folder cannot be written."""
-    if "pytensor" in sys.modules or "base_compiledir" in os.environ.get("PYTENSOR_FLAGS", ""):
-        return
-    folder = Path.home() / ".pytensor"
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return
-    except OSError:
-        flags = [os.environ["PYTENSOR_FLAGS"]] if os.environ.get("PYTENSOR_FLAGS") else []
-        spare = Path(tempfile.gettempdir()) / f"bigpush-est-{os.getuid() if hasattr(os, 'getuid') else 'user'}"
-        os.environ["PYTENSOR_FLAGS"] = ",".join([*flags, f"base_compiledir={spare}"])
-
-
-def _nutpie(inputs: ModelInputs, settings: SamplerSettings, seed: int, cores: int, progress: bool) -> Any:
-    import nutpie
-
-    key = ("nutpie", inputs.structure)
-    if key not in _COMPILED:
-        _COMPILED[key] = (nutpie.compile_pymc_model(build_model(inputs)), tuple(inputs.data()))
-    compiled, names = _COMPILED[key]
-    data = inputs.data()
-    # a vector of another length would end the process at exit: refuse it before the sampler sees it
-    if tuple(data) != names:
-        raise AssertionError("a model's data changed within one structure")
-    try:
-        return _sampled(compiled, data, settings, seed, cores, progress)
-    except RuntimeError as error:
-        raise NoStartingPoint(reason=str(error).splitlines()[0]) from None
-
-
-def _sampled(
-    compiled: Any, data: dict[str, float], settings: SamplerSettings, seed: int, cores: int, progress: bool
-) -> Any:
-    import nutpie
-
-    return nutpie.sample(
-        compiled.with_data(data=np.array(list(data.values()))),
-        draws=settings.draws,
-        tune=settings.tune,
-        chains=settings.chains,
-        cores=min(cores, settings.chains),
-        seed=seed,
-        target_accept=settings.target_accept,
-        save_warmup=False,
-        progress_bar=progress,
-    )
-
-
-def _pymc(inputs: ModelInputs, settings: SamplerSettings, seed: int, cores: int, progress: bool) -> Any:
-    model = build_model(inputs)
-    import pymc as pm
-
-    with model:
-        try:
-            return _pymc_draws(settings, seed, cores, progress)
-        except pm.exceptions.SamplingError as error:
-            raise NoStartingPoint(reason=str(error).splitlines()[0]) from None
-
-
-def _pymc_draws(settings: SamplerSettings, seed: int, cores: int, progress: bool) -> Any:
-    import pymc as pm
-
-    return pm.sample(
-        draws=settings.draws,
-        tune=settings.tune,
-        chains=settings.chains,
-        cores=min(cores, settings.chains),
-        random_seed=seed,
-        target_accept=settings.target_accept,
-        nuts_sampler="pymc",
-        progressbar=progress,
-        compute_convergence_checks=False,
-    )
 
 
 def diagnose(
@@ -319,7 +294,20 @@ def versions() -> dict[str, str]:
     return {name: version(name) for name in VERSIONED}
 
 
-def to_datatree(posterior: Posterior, inputs: ModelInputs, attributes: Mapping[str, Any]) -> Any:
+class Inputs(Protocol):
+    """What is stored beside draws: ``ModelInputs`` and every model of ``bigpush_est.bayes.models`` have it."""
+
+    @property
+    def priors(self) -> tuple[Prior, ...]:
+        """Of every parameter."""
+        ...
+
+    def described(self) -> dict[str, Any]:
+        """Return the evidence as JSON can hold it."""
+        ...
+
+
+def to_datatree(posterior: Posterior, inputs: Inputs, attributes: Mapping[str, Any]) -> Any:
     """Return the draws as ArviZ data, with inputs, versions and diagnostics in the attributes."""
     import xarray as xr
 
@@ -334,7 +322,7 @@ def to_datatree(posterior: Posterior, inputs: ModelInputs, attributes: Mapping[s
     tree = xr.DataTree.from_dict(groups)
     tree.attrs = {
         "inputs": json.dumps(
-            {"priors": {p.parameter: p.describe() for p in inputs.priors}, "evidence": asdict(inputs.evidence)},
+            {"priors": {p.parameter: p.describe() for p in inputs.priors}, "evidence": inputs.described()},
             default=str,
         ),
         "versions": json.dumps(versions()),
@@ -356,7 +344,7 @@ def from_datatree(tree: Any) -> Posterior:
     )
 
 
-def log_prior(posterior: Posterior, inputs: ModelInputs) -> dict[str, FloatArray]:
+def log_prior(posterior: Posterior, inputs: Inputs) -> dict[str, FloatArray]:
     """Log prior density of each free parameter at each draw, from the SciPy form of the priors."""
     return {
         prior.parameter: np.asarray(prior.frozen().logpdf(posterior.draws[prior.parameter]))
