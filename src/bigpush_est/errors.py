@@ -205,6 +205,10 @@ class GroupsDisagree(FrameError):
     """{frame}, column '{column}': {count} of {total} rows contradict the panel ({rows}). Remedy: {remedy}."""
 
 
+class FirmInTwoGroups(FrameError):
+    """{frame}, column '{column}': {count} of {total} rows: a firm in two groups at once ({rows}). Remedy: {remedy}."""
+
+
 class ShiftShareRefused(InputError):
     """The shift-share structure does not hold: {reason} ({evidence}). Remedy: {remedy}."""
 

@@ -110,7 +110,7 @@ def test_missing_numbers_among_objects_are_read():
         (
             {"panel": PANEL.rename(columns={"sales": "sale"})},
             errors.ColumnMissing,
-            "rename 'sale' if that is it",
+            "if it is 'sale', pass columns={'panel': {'sale': 'sales'}}",
         ),
         ({"panel": PANEL.set_index(["firm", "year"])}, errors.ColumnMissing, "call reset_index() first"),
         ({"panel": PANEL.assign(tfp=1.0)}, errors.ColumnUnknown, "extra={'panel': ['tfp']}"),
@@ -138,7 +138,7 @@ def test_missing_numbers_among_objects_are_read():
         (
             {"panel": PANEL.assign(year=pd.to_datetime(PANEL["year"].astype(str), format="%Y"))},
             errors.ColumnType,
-            "1973 and not a date",
+            ".dt.year of dates",
         ),
         ({"panel": PANEL.assign(firm=[1.5, 2, 2, 3])}, errors.ColumnType, "column 'firm'"),
         ({"panel": PANEL.assign(firm=PANEL["sales"] > 2)}, errors.ColumnType, "column 'firm'"),
@@ -190,6 +190,28 @@ def test_missing_numbers_among_objects_are_read():
         ({"credit": CREDIT.assign(firm="z")}, errors.UnknownFirm, "credit, column 'firm'"),
         ({"credit": CREDIT.drop(columns="firm")}, errors.ColumnMissing, "by firm, or by region and sector"),
         ({"groups": GROUPS.assign(firm="z")}, errors.GroupWithoutRegion, "group g1, firm z"),
+        (
+            {"groups": pd.DataFrame({"group": ["g1", "g2"], "firm": ["a", "a"], "first_year": [1972, 1972]})},
+            errors.FirmInTwoGroups,
+            "2 of 2 rows: a firm in two groups at once (row 0: firm a, group g1, first_year 1972; row 1:",
+        ),
+        ({"panel": PANEL.astype({"year": str})}, errors.ColumnType, "row 0: 1972; row 1: 1973"),
+        ({"panel": PANEL.assign(firm=[1e17, 2.0, 2.0, 3.0])}, errors.ColumnType, "too large to be exact"),
+        ({"panel": PANEL[["firm", "region"]]}, errors.ColumnMissing, "also missing: sector, sales"),
+        (
+            {"panel": PANEL.assign(tfp=1.0, debt=1.0)},
+            errors.ColumnUnknown,
+            "unknown='drop' drops all such columns), or keep it with extra={'panel': ['tfp']}; also not known: debt",
+        ),
+        ({"unknown": "keep"}, errors.InvalidValue, "unknown = keep"),
+        ({"columns": {"panels": {"x": "sales"}}}, errors.UnknownKey, "panels"),
+        ({"columns": {"panel": {"umsatz": "sales"}}}, errors.ColumnMissing, "columns= gives the table's own name"),
+        ({"columns": {"panel": {"employment": "sales"}}}, errors.ColumnUnknown, "there beside 'employment'"),
+        (
+            {"columns": {"panel": {"employment": "x", "sales": "x"}}},
+            errors.ColumnUnknown,
+            "columns= gives it to two columns",
+        ),
         ({"groups": GROUPS.assign(group="g2")}, errors.GroupsDisagree, "firm a, year 1972, group g1"),
         ({"regions": REGIONS.iloc[:1]}, errors.UnknownRegion, "panel, column 'region': 2 of 4"),
         ({"complexes": COMPLEXES.assign(region="mars")}, errors.UnknownRegion, "complexes, column 'region'"),
@@ -231,6 +253,37 @@ def test_extra_columns_stay():
     panel = of(panel=extra, extra={"panel": ["tfp", "remark"]}).panel
     assert panel["tfp"].tolist() == [3.0, 2.0, 1.0, 4.0]
     assert panel["remark"].dropna().tolist() == ["y", "x", "z"]
+
+
+NAMES = {"panel": {"plant_id": "firm", "jahr": "year", "ort": "region", "umsatz": "sales"}}
+
+
+@pytest.mark.parametrize("make", [lambda f: f, pl.from_pandas, pa.Table.from_pandas])
+def test_columns_may_have_names_of_your_own(make):
+    own = PANEL.rename(columns={new: name for name, new in NAMES["panel"].items()}).assign(auditor="big")
+    data = MicroData.of(panel=make(own), columns=NAMES, unknown="drop")
+    pd.testing.assert_frame_equal(data.panel, MicroData.of(panel=PANEL).panel)
+    assert "panel: column 'auditor' dropped: 4 of 4" in [str(note) for note in data.notes]
+    kept = MicroData.of(panel=make(own), columns=NAMES, extra={"panel": ["auditor"]})
+    assert kept.panel["auditor"].tolist() == ["big"] * 4
+    swapped = PANEL.rename(columns={"region": "sector", "sector": "region"})  # two names that change places
+    exchange = {"panel": {"region": "sector", "sector": "region"}}
+    pd.testing.assert_frame_equal(
+        MicroData.of(panel=make(swapped), columns=exchange).panel, MicroData.of(panel=PANEL).panel
+    )
+
+
+def test_files_may_have_names_of_your_own(tmp_path):
+    own = PANEL.assign(firm=["007", "a", "a", "c"]).rename(columns={"firm": "plant_id", "year": "jahr"})
+    own.to_csv(tmp_path / "panel.csv", index=False)
+    data = load_micro_data(tmp_path, columns={"panel": {"plant_id": "firm", "jahr": "year"}})
+    assert data.panel["firm"].tolist() == ["007", "a", "a", "c"]  # text by the schema's kind, under any name
+
+
+def test_long_numbers_stay_apart():
+    close = [2**60, 2**60 + 1, 2**60 + 1, 2**60 + 2]
+    data = MicroData.of(panel=PANEL.assign(firm=close))
+    assert data.panel["firm"].tolist() == [str(close[0]), str(close[1]), str(close[1]), str(close[3])]
 
 
 def test_what_the_panel_lacks_can_be_dropped_and_is_counted():

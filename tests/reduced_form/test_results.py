@@ -48,7 +48,7 @@ def made() -> dict[str, Summarised]:
     panel = pd.DataFrame({"firm": ["a", "b"], "year": 1973, "region": "r", "sector": "s", "sales": [8.0, 4.0]})
     panel = panel.assign(employment=[4.0, 2.0], wage_bill=[2.0, 1.0], fixed_assets=[20.0, 10.0])
     deals = pd.DataFrame({"contract": [1, 2], "firm": ["a", "b"], "year": 1973, "cancelled_year": [1974.0, np.nan]})
-    micro = MicroData.of(panel=panel, contracts=deals.assign(cancelled_by=["foreign", None]))
+    micro = MicroData.of(panel=panel, contracts=deals.assign(cancelled_by=pd.Series(["foreign", None], dtype=object)))
     found: list[Summarised] = [
         least,
         joint,
@@ -75,7 +75,7 @@ MADE = made()
 
 
 def subclasses(kind: type) -> set[type]:
-    direct = {child for child in kind.__subclasses__() if child.__module__.startswith("bigpush_est")}
+    direct: set[type] = {child for child in kind.__subclasses__() if child.__module__.startswith("bigpush_est")}
     return direct.union(*(subclasses(child) for child in direct)) if direct else set()
 
 

@@ -3,9 +3,9 @@
 Each refusal names the frame, the column, the first rows (up to five, by position and key) and the remedy.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
-from typing import Any
+from typing import Any, Literal
 
 import narwhals as nw
 import numpy as np
@@ -54,7 +54,14 @@ def _shown(value: object) -> str:
     return f"{value:.12g}" if isinstance(value, float) else str(value)[:40]
 
 
-def read_frame(frame: str, given: object, extra: Sequence[str] = ()) -> tuple[pd.DataFrame, dict[str, int]]:
+def read_frame(
+    frame: str,
+    given: object,
+    extra: Sequence[str] = (),
+    *,
+    names: Mapping[str, str] | None = None,
+    unknown: Literal["refuse", "drop"] = "refuse",
+) -> tuple[pd.DataFrame, dict[str, int]]:
     """Return a frame with the schema's columns and types, checked by itself, and what was counted on the way.
 
     Parameters
@@ -65,6 +72,10 @@ def read_frame(frame: str, given: object, extra: Sequence[str] = ()) -> tuple[pd
         A pandas, polars or Arrow table.
     extra
         Columns beyond the schema's to keep as they are.
+    names
+        The table's names of columns, each with the schema's name for it.
+    unknown
+        Whether to refuse or to drop columns that neither the schema nor ``extra`` has.
 
     Returns
     -------
@@ -81,10 +92,14 @@ def read_frame(frame: str, given: object, extra: Sequence[str] = ()) -> tuple[pd
         Naming the column, the first rows and the remedy.
     """
     schema = SCHEMAS[frame]
-    table = _table(frame, given)
-    _check_names(schema, table.columns, given, extra)
+    table = _renamed(frame, _table(frame, given), names or {})
     columns: dict[str, Any] = {}
     counts: dict[str, int] = {}
+    if unknown == "drop":
+        known = {column.name for column in schema.columns} | set(extra)
+        counts |= {f"column '{name}' dropped": len(table) for name in table.columns if name not in known}
+        table = table.select([name for name in table.columns if name in known])
+    _check_names(schema, table, given, extra)
     for column in schema.columns:
         if column.name in table.columns:
             columns[column.name] = _values(frame, column, table[column.name])
@@ -122,17 +137,53 @@ def _table(frame: str, given: object) -> nw.DataFrame[Any]:
         ) from None
 
 
-def _check_names(schema: Schema, names: Sequence[str], given: object, extra: Sequence[str]) -> None:
+def _renamed(frame: str, table: nw.DataFrame[Any], names: Mapping[str, str]) -> nw.DataFrame[Any]:
+    for name, new in names.items():
+        if name not in table.columns:
+            raise ColumnMissing(
+                frame=frame,
+                column=name,
+                present=", ".join(table.columns),
+                remedy=f"columns= gives the table's own name for '{new}': correct it",
+            )
+        if new != name and (new in table.columns and new not in names):
+            raise ColumnUnknown(
+                frame=frame,
+                column=new,
+                rows=f"it is there beside '{name}', which columns= renames to it",
+                remedy="drop or rename one of the two",
+            )
+    doubled = [new for new in names.values() if list(names.values()).count(new) > 1]
+    if doubled:
+        raise ColumnUnknown(
+            frame=frame, column=doubled[0], rows="columns= gives it to two columns", remedy="rename one of them"
+        )
+    return table.rename(dict(names))
+
+
+def _check_names(schema: Schema, table: nw.DataFrame[Any], given: object, extra: Sequence[str]) -> None:
+    names = table.columns
     known = [column.name for column in schema.columns]
+    lacking = [column for column in schema.columns if column.required and column.name not in names]
     for column in schema.columns:
         if column.required and column.name not in names:
             index = given.index.names if isinstance(given, pd.DataFrame) else ()
-            near = get_close_matches(column.name, [name for name in names if name not in known], 1)
-            remedy = f"add it: {column.meaning}"
+            others = [name for name in names if name not in known]
+            near = [name for name in others if len(name) > 2 and column.name.startswith(name.lower())]
+            near += get_close_matches(column.name, others, 1)
+            also = ", ".join(other.name for other in lacking if other is not column)
+            remedy = f"add it ({column.meaning})"
             if column.name in index:
                 remedy = "it is in the index: call reset_index() first"
             elif near:
-                remedy = f"rename '{near[0]}' if that is it; else add it: {column.meaning}"
+                remedy = (
+                    f"if it is '{near[0]}', pass columns={{'{schema.frame}': {{'{near[0]}': '{column.name}'}}}}; "
+                    f"else {remedy}"
+                )
+            elif others:
+                remedy += f", or say which column it is: columns={{'{schema.frame}': {{'...': '{column.name}'}}}}"
+            if also:
+                remedy += f"; also missing: {also}"
             raise ColumnMissing(
                 frame=schema.frame, column=column.name, present=", ".join(names) or "none", remedy=remedy
             )
@@ -140,12 +191,15 @@ def _check_names(schema: Schema, names: Sequence[str], given: object, extra: Seq
         if name not in known and name not in extra:
             near = get_close_matches(name, known, 1)
             start = f"rename it to '{near[0]}' if that is meant; else " if near else ""
-            values = nw.from_native(given, eager_only=True)[name].head(SHOWN).to_list()  # type: ignore[call-overload]
+            values = table[name].head(SHOWN).to_list()
+            others = [other for other in names if other not in known and other not in extra and other != name]
+            also = f"; also not known: {', '.join(others)}" if others else ""
             raise ColumnUnknown(
                 frame=schema.frame,
                 column=name,
                 rows=", ".join(_shown(value) for value in values),
-                remedy=f"{start}drop it, or keep it with extra={{'{schema.frame}': ['{name}']}}",
+                remedy=f"{start}drop it (unknown='drop' drops all such columns), or keep it with "
+                f"extra={{'{schema.frame}': ['{name}']}}{also}",
             )
     for name in extra:
         if name not in names:
@@ -203,8 +257,12 @@ def _identifiers(frame: str, column: Column, series: nw.Series[Any], values: lis
     if values is None:
         if series.dtype == nw.Boolean:
             _refuse_type(frame, column, series, np.ones(len(series), dtype=bool))
+        if series.dtype.is_integer():
+            return [None if value is None else str(value) for value in series.to_list()]
         numbers = series.cast(nw.Float64).to_numpy()
         _refuse_type(frame, column, series, np.isfinite(numbers) & (numbers != np.round(numbers)))
+        # from there on neighbouring whole numbers are one float: firms would be merged
+        _refuse_type(frame, column, series, np.abs(numbers) >= 2.0**53, "a float too large to be exact")
         return [None if np.isnan(number) else str(int(number)) for number in numbers]
     bad = np.array([not (isinstance(v, str | int) and not isinstance(v, bool)) and not _is_missing(v) for v in values])
     _refuse_type(frame, column, series, bad)
@@ -221,7 +279,7 @@ def _refuse_type(frame: str, column: Column, series: nw.Series[Any], bad: Flags,
     rows = "; ".join(f"row {position}: {_shown(series[int(position)])}" for position in np.flatnonzero(bad)[:SHOWN])
     remedy = {
         "text": "write identifiers as text",
-        "year": "give the calendar year as a whole number, 1973 and not a date",
+        "year": "give the calendar year as a whole number, 1973: .dt.year of dates, .astype(int) of text",
         "number": "convert the column to numbers; leave unknown values missing",
         "flag": "write true or false in every row",
     }[column.kind]

@@ -24,7 +24,9 @@ _HEAD = ("label", "source", "sales_definition")
 def load_micro_data(
     folder: str | Path,
     *,
+    columns: Mapping[str, Mapping[str, str]] | None = None,
     extra: Mapping[str, Sequence[str]] | None = None,
+    unknown: Literal["refuse", "drop"] = "refuse",
     unmatched: Literal["refuse", "drop"] = "refuse",
 ) -> MicroData:
     """Read a folder of frames and check them together.
@@ -35,7 +37,7 @@ def load_micro_data(
         With ``panel.csv`` (or ``.csv.gz``, ``.parquet``) and any of contracts, groups, regions, sectors, credit,
         trade_fairs, tariffs, complexes; ``data.toml`` says where the data are from.  Identifiers in CSV files are read
         as text, so that "007" stays what it is.
-    extra, unmatched
+    columns, extra, unknown, unmatched
         As in `MicroData.of`.
 
     Raises
@@ -68,16 +70,20 @@ def load_micro_data(
             detail = f"'{frame}' is there as {' and as '.join(file.name for file in found)}"
             raise AmbiguousSource(where=path, detail=detail, remedy="keep one of them")
         if found:
-            tables[frame] = _read(frame, found[0])
+            tables[frame] = _read(frame, found[0], (columns or {}).get(frame, {}))
     if "panel" not in tables:
         raise FrameMissing(
             frame="panel", purpose="every estimator", remedy=f"put panel.csv or panel.parquet into {path}"
         )
-    return MicroData.of(**tables, **_head(path / "data.toml"), extra=extra, unmatched=unmatched)
+    return MicroData.of(
+        **tables, **_head(path / "data.toml"), columns=columns, extra=extra, unknown=unknown, unmatched=unmatched
+    )
 
 
-def _read(frame: str, file: Path) -> pd.DataFrame:
-    texts = {column.name: "str" for column in SCHEMAS[frame].columns if column.kind == "text"}
+def _read(frame: str, file: Path, names: Mapping[str, str]) -> pd.DataFrame:
+    kinds = {column.name: column.kind for column in SCHEMAS[frame].columns}
+    texts = {name: "str" for name, kind in kinds.items() if kind == "text"}
+    texts |= {name: "str" for name, new in names.items() if kinds.get(new) == "text"}
     remedy = "save it as UTF-8 CSV with a header, or as Parquet"
     try:
         if file.suffix == ".parquet":

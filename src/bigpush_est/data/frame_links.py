@@ -10,6 +10,7 @@ from bigpush_est.errors import (
     CancellationBeforeContract,
     CancellationWithoutDate,
     CancellationWithoutParty,
+    FirmInTwoGroups,
     FirmInTwoRegions,
     FrameError,
     GroupsDisagree,
@@ -38,7 +39,7 @@ def check_links(frames: Frames) -> None:
         If a frame names what the lists, or the panel, do not have.
     CancellationWithoutDate, CancellationWithoutParty, CancellationBeforeContract
         For contracts.
-    GroupWithoutRegion, GroupsDisagree
+    GroupWithoutRegion, FirmInTwoGroups, GroupsDisagree
         For business groups.
     """
     panel = frames["panel"]
@@ -147,6 +148,16 @@ def _check_groups(groups: pd.DataFrame, panel: pd.DataFrame) -> None:
             total=groups["group"].nunique(),
             rows=shown_rows(groups, ~placed, ["group", "firm"]),
             remedy="a group's regions are those of its firms in the panel: correct the firms' names, or drop the group",
+        )
+    twice = groups.duplicated(["firm", "first_year"], keep=False).to_numpy()
+    if twice.any():
+        raise FirmInTwoGroups(
+            frame="groups",
+            column="group",
+            count=int(twice.sum()),
+            total=len(groups),
+            rows=shown_rows(groups, twice, ["firm", "group", "first_year"]),
+            remedy="a firm belongs to one group at a time: keep one row, or say in first_year when it changed",
         )
     if "group" not in panel:
         return

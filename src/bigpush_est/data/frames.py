@@ -93,7 +93,9 @@ class MicroData:
         label: Label = "own",
         source: str = "",
         sales_definition: SalesDefinition = "gross",
+        columns: Mapping[str, Mapping[str, str]] | None = None,
         extra: Mapping[str, Sequence[str]] | None = None,
+        unknown: Literal["refuse", "drop"] = "refuse",
         unmatched: Literal["refuse", "drop"] = "refuse",
     ) -> Self:
         """Read and check tables.
@@ -107,8 +109,12 @@ class MicroData:
             Where the data are from.
         sales_definition
             Whether sales are gross of distortion taxes or kept.
+        columns
+            By frame, your names of columns, each with the schema's name: ``{"panel": {"turnover": "sales"}}``.
         extra
             By frame, columns beyond the schema's to keep, for instance outcomes of your own.
+        unknown
+            Whether columns that neither the schema nor ``extra`` has are refused, or dropped and noted.
         unmatched
             What to do with contracts, credit, fairs and group members of firms that the panel lacks.
 
@@ -131,21 +137,25 @@ class MicroData:
         for key, value, choices in (
             ("label", label, get_args(Label.__value__)),
             ("sales_definition", sales_definition, get_args(SalesDefinition.__value__)),
+            ("unknown", unknown, ("refuse", "drop")),
             ("unmatched", unmatched, ("refuse", "drop")),
         ):
             if value not in choices:
                 raise InvalidValue(
                     key=key, value=value, requirement=f"one of {', '.join(choices)}", remedy="choose one of them"
                 )
-        for name in extra or {}:
-            if name not in SCHEMAS:
-                remedy = f"choose of {', '.join(SCHEMAS)}"
-                raise UnknownKey(where="extra", key=name, value=list((extra or {})[name]), remedy=remedy)
+        for key, by_frame in (("extra", extra or {}), ("columns", columns or {})):
+            for name in by_frame:
+                if name not in SCHEMAS or given[name] is None:
+                    remedy = f"name frames that you pass, of {', '.join(SCHEMAS)}"
+                    raise UnknownKey(where=key, key=name, value=list(by_frame[name]), remedy=remedy)
         frames, notes = {}, []
         for name, table in given.items():
             if table is None:
                 continue
-            frames[name], counts = read_frame(name, table, (extra or {}).get(name, ()))
+            frames[name], counts = read_frame(
+                name, table, (extra or {}).get(name, ()), names=(columns or {}).get(name), unknown=unknown
+            )
             notes += [Note(name, what, count, len(frames[name])) for what, count in counts.items()]
         if "panel" not in frames or frames["panel"].empty:
             raise FrameMissing(frame="panel", purpose="every estimator", remedy="pass a panel with at least one row")

@@ -250,8 +250,24 @@ def test_a_block_that_the_data_lack_is_not_estimated_in_silence():
     assert table.grid("A").loc["Δ share", "(5)"] == "n/a"
     assert "not estimated" in table.summary()
     assert bare.unavailable["credit"] == "there is no frame 'credit'"
+    assert "trade: there is no frame 'tariffs', there is no frame 'trade_fairs'" in table.column("A", "(8)").reason
     with pytest.raises(InvalidValue, match="not estimated"):
         table.average("A", ["(3)", "(5)"])
+
+
+def test_an_outcome_that_controls_explain_exactly_is_no_estimate(world, sample):
+    # nobody signs in the spans' last years: the change is the initial level with its sign turned
+    still = replace(sample, frame=sample.frame.assign(new_contract=-sample.frame["new_contract_initial"]))
+    for name in ("(1)", "(2)"):
+        column = spillovers(still, panels=["B"]).column("B", name)
+        assert column.regression is None
+        assert "explain the outcome exactly" in column.reason
+
+
+def test_years_of_adoption_have_to_cover_the_spans(world):
+    # with years of another panel every firm would count as a never-adopter, unnoticed
+    with pytest.raises(InvalidValue, match=r"adoption_years = \(1950, 1960\) is refused.*cover the spans"):
+        spillover_sample(world.data, SpilloverDesign(adoption_years=(1950, 1960)))
 
 
 def test_controls_by_loop(world, sample):

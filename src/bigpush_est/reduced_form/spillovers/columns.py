@@ -40,6 +40,15 @@ type Estimator = Literal["ols", "iv", "liml", "fuller"]
 SHARE, INSTRUMENT = "share_change", "instrument"
 EFFECTS = ("region", "sector", "group_sector", "span")
 CLUSTERS = ("region", "group_cluster")
+#: Share of the outcome's variation below which what is left of it is rounding.
+EXACT = 1e-12
+#: What each block of controls may be made of, as ``SpilloverSample.unavailable`` names it.
+_PARTS = {
+    "market": ("predicted exports", "distance to port"),
+    "credit": ("credit",),
+    "complex": ("complex",),
+    "trade": ("tariffs", "trade fairs", "initial export status"),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,7 +315,7 @@ def estimate_column(
     rows = panel_rows(sample, which) if data is None else data
     columns, lacking = control_list(sample, specification)
     if lacking:
-        reasons = "; ".join(f"{name}: {sample.unavailable.get(name, 'not built')}" for name in lacking)
+        reasons = "; ".join(f"{name}: {_why(sample, name)}" for name in lacking)
         return _without(which, specification, f"controls not available ({reasons})")
     used = rows[variables(which, specification, columns)]
     lost = int(used.isna().any(axis=1).sum())
@@ -330,6 +339,9 @@ def estimate_column(
             )
     except (NoVariation, UnderIdentified) as error:
         return _without(which, specification, str(error))
+    if regression.r2_within > 1.0 - EXACT:
+        reason = "effects and controls explain the outcome exactly: nothing is left for the share"
+        return _without(which, specification, f"{reason} (does it vary at the ends of the spans?)")
     if specification.estimator == "ols":
         return SpilloverColumn(which, specification, regression, "", None, None, None, lost)
     strength = identification(regression.problem)
@@ -357,6 +369,12 @@ def _anderson_rubin(fit: Regression, level: float) -> ConfidenceSet:
             fit.problem, level=level, small_sample=fit.small_sample, parameters=fit.parameters, not_psd="repair"
         )
     return found.confidence_set
+
+
+def _why(sample: SpilloverSample, block: str) -> str:
+    """Say why a block of controls could not be built."""
+    said = [sample.unavailable[part] for part in _PARTS.get(block, ()) if part in sample.unavailable]
+    return ", ".join(dict.fromkeys(said)) or "not built"
 
 
 def panel_named(panel: Panel | str) -> Panel:

@@ -58,7 +58,7 @@ class SpilloverDesign:
     definition, duration
         Of an adopter, as in `adoption_status`.
     adoption_years
-        A never-adopter signed no contract from the first to the last of these.
+        A never-adopter signed no contract from the first to the last of these; they have to cover the spans.
     new_contract
         Panel B's outcome: contracts "signed" in the year, later cancelled ones included, or those "in force".
     elasticity
@@ -205,6 +205,7 @@ def spillover_sample(
         deals=in_force,
     )
     frame = _continuing(work)
+    _check_adoption_years(design)
     frame["never"] = never_adopters(
         frame["firm"], in_force, first=design.adoption_years[0], last=design.adoption_years[1]
     )
@@ -241,6 +242,18 @@ def _check(design: SpilloverDesign) -> None:
     if design.new_contract not in ("signed", "in force"):
         raise InvalidValue(
             key="new_contract", value=design.new_contract, requirement='"signed" or "in force"', remedy="choose one"
+        )
+
+
+def _check_adoption_years(design: SpilloverDesign) -> None:
+    first, last = design.adoption_years
+    if any(start < first or end > last for start, end in design.spans):
+        # otherwise adopters of years that are not looked at would count as never-adopters
+        raise InvalidValue(
+            key="adoption_years",
+            value=design.adoption_years,
+            requirement=f"years that cover the spans {design.spans}",
+            remedy="pass SpilloverDesign(spans=..., adoption_years=(first, last)) with years of your contracts",
         )
 
 
