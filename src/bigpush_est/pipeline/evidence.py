@@ -1,0 +1,192 @@
+"""The first stage: a study's estimates as one set, with what a referee asks of them beside it."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from bigpush_est.bayes.evidence import Source
+from bigpush_est.bayes.evidence_set import EvidenceSet
+from bigpush_est.bayes.models.normal import NormalModel
+from bigpush_est.bayes.models.weak_iv import WeakInstrumentModel
+from bigpush_est.bayes.sampling import PosteriorModel
+from bigpush_est.pipeline.estimates import COMPLEMENTARITY, MicroEstimates, micro_estimates
+from bigpush_est.pipeline.study import PipelineStudy
+from bigpush_est.reduced_form.linear.results import Regression
+
+type Row = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Gathered:
+    """The evidence and, from a firm panel, its designs in tables (JSON)."""
+
+    evidence: EvidenceSet
+    micro: Row | None
+
+    def stored(self) -> Row:
+        """Return it as JSON can hold it, exactly."""
+        return {"evidence": self.evidence.to_json(), "micro": self.micro}
+
+    @classmethod
+    def restored(cls, content: Row) -> "Gathered":
+        """Return what ``stored`` wrote."""
+        return cls(EvidenceSet.from_json(content["evidence"]), content["micro"])
+
+
+def gather(study: PipelineStudy) -> Gathered:
+    """Return a study's estimates: from its panel, from the published tables, or from a file.
+
+    Complementarity is estimated and shown, and enters no likelihood: no table of its slopes ships.
+
+    Raises
+    ------
+    InputError
+        Where an estimate that is asked for cannot be had.
+    """
+    spec, mapping = study.spec.evidence, study.spec.mapping
+    options: dict[str, Any] = {
+        "exponent": mapping.exponent,
+        "subsidised_share": mapping.subsidised_share,
+        "tail_index": study.point.tail_index,
+        "xi": study.tables.value("xi_heavy"),
+    }
+    micro = None
+    if spec.source == "micro":
+        data = study.micro_data()
+        found = micro_estimates(data, study.micro_design())
+        evidence = EvidenceSet.from_estimates(
+            found.joint,
+            provenance=f"{data.source or 'firm panel'}, clustered by region and business group",
+            label=data.label,
+            sources=tuple(_micro_sources(study, found, data.label)),
+            **options,
+        ).without(COMPLEMENTARITY)
+        micro = micro_tables(study, found)
+    elif spec.source == "published":
+        given = spec.published
+        assert given is not None
+        evidence = EvidenceSet.from_published(
+            study.tables,
+            direct_standard_error=given.direct_effect.standard_error,
+            direct_source=given.direct_effect.standard_error_source,
+            direct_figure=given.direct_effect.figure,
+            spillover_columns=given.spillover.columns,
+            combine=given.spillover.combine,
+            within_correlation=given.spillover.within_correlation,
+            correlation=given.correlation.main,
+            **options,
+        )
+    else:
+        evidence = EvidenceSet.from_csv(study.estimates_file())
+    if spec.without:
+        evidence = evidence.without(*spec.without)
+    return Gathered(evidence, micro)
+
+
+def posterior_model(study: PipelineStudy, evidence: EvidenceSet) -> PosteriorModel:
+    """Return the model of the study's posterior."""
+    if study.spec.evidence.likelihood == "weak_instrument":
+        return WeakInstrumentModel(study.priors, evidence)
+    return NormalModel(study.priors, evidence)
+
+
+# -- a firm panel's designs in tables --------------------------------------------------------------------------------
+
+
+def _micro_sources(study: PipelineStudy, found: MicroEstimates, label: str) -> list[Source]:
+    times = ", ".join(map(str, found.design.event_times))
+    kind = "user" if label in ("real", "user") else "derived"
+    rows = [
+        Source(
+            "Direct effect",
+            f"{found.joint.coefficients[0]:.4g} (s.e. {found.joint.standard_errors[0]:.3g})",
+            "log points",
+            kind,  # type: ignore[arg-type]
+            f"{label} panel: winners against losers, mean of event times {times}",
+        ),
+        Source(
+            "Spillover",
+            f"{found.joint.coefficients[1]:.4g} (s.e. {found.joint.standard_errors[1]:.3g})",
+            "log points per unit of adopter share",
+            kind,  # type: ignore[arg-type]
+            f"{label} panel: Table 1's Panel A, column {found.design.column}",
+        ),
+    ]
+    if study.micro.data == "simulated":
+        rows.append(Source("Firm panel", "simulated", "", "assumed", f"drawn from the model, seed {study.spec.seed}"))
+    return rows
+
+
+def micro_tables(study: PipelineStudy, found: MicroEstimates) -> Row:
+    """Return the event study, Table 1 and their diagnostics as JSON."""
+    event = found.event_study
+    test = event.pretrend()
+    return {
+        "event_study": _records(event.tidy()),
+        "pooled": {"estimate": event.pooled, "std_error": event.pooled_standard_error},
+        "pretrend": {"statistic": float(test.statistic), "p_value": float(test.p_value), "words": str(test)},
+        "table1": [_column(found, panel, column.specification.name) for panel, column in _columns(found)],
+        "joint": {
+            "names": list(found.joint.names),
+            "estimates": found.joint.coefficients.tolist(),
+            "standard_errors": found.joint.standard_errors.tolist(),
+            "correlation": _correlation(found.joint.matrix).tolist(),
+            "clusters": dict(zip(found.joint.cluster_names, found.joint.cluster_counts, strict=True)),
+            "repaired": found.joint.repaired,
+        },
+        "balance": _records(event.balance().reset_index()),
+        "notes": [f"{name.replace('_', ' ')}: {count}" for name, count in event.notes.items()] + found.table.notes(),
+        "truth": _truth(study),
+    }
+
+
+def _columns(found: MicroEstimates) -> list[tuple[str, Any]]:
+    return [(column.panel.name, column) for column in found.table.columns]
+
+
+def _column(found: MicroEstimates, panel: str, name: str) -> Row:
+    column = found.table.column(panel, name)
+    fit: Regression | None = column.regression
+    return {
+        "panel": panel,
+        "column": name,
+        "estimate": column.estimate,
+        "std_error": column.standard_error,
+        "kp_f": column.kleibergen_paap_f,
+        "effective_f": column.effective_f,
+        "ar_set": None if column.anderson_rubin is None else str(column.anderson_rubin),
+        "tf_low": None if column.tf is None else column.tf.low,
+        "tf_high": None if column.tf is None else column.tf.high,
+        "n": None if fit is None else fit.n,
+        "clusters": "" if fit is None else " × ".join(str(count) for count in fit.covariance.cluster_counts),
+        "reason": column.reason,
+    }
+
+
+def _correlation(matrix: Any) -> Any:
+    scale = np.sqrt(np.diag(matrix))
+    return matrix / np.outer(scale, scale)
+
+
+def _records(frame: Any) -> list[Row]:
+    """Return a frame's rows as JSON: missing values become None."""
+    return [
+        {str(key): (None if value is None or value != value else value) for key, value in row.items()}
+        for row in frame.astype(object).to_dict("records")
+    ]
+
+
+def _truth(study: PipelineStudy) -> Row | None:
+    """Return what a simulated panel was drawn with; None for a panel that was not simulated by this study."""
+    if study.micro.data != "simulated":
+        return None
+    design = study.panel_design()
+    return {
+        "eta": design.eta,
+        "delta": design.delta,
+        "subsidy": design.subsidy_rate,
+        "direct": design.direct_effect,
+        "spillover": design.spillover_coefficient,
+        "design": {key: value for key, value in asdict(design).items() if key in study.micro.design},
+    }
