@@ -151,7 +151,7 @@ def _main_posterior(study: Study, folder: RunFolder, workers: int, told: Progres
     name = "draws/main.nc"
     result = _stored_posterior(folder, name)
     if result is None:
-        with _sampler_warnings():
+        with sampler_warnings():
             posterior = sample_posterior(
                 study.inputs(), study.settings(), seed=derived_seed(study.spec.seed, "main"), cores=workers
             )
@@ -193,7 +193,7 @@ def _stored_posterior(folder: RunFolder, name: str) -> "Posterior | None":
 
 
 @contextmanager
-def _sampler_warnings() -> "Iterator[None]":
+def sampler_warnings() -> "Iterator[None]":
     """Keep third-party chatter about cores, caches and diagnostics off the terminal; the gates judge the draws."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -260,7 +260,7 @@ def run_variant(study: Study, folder: RunFolder, index: int) -> None:
 
     settings = replace(study.settings(), draws=study.spec.sampler.variant_draws)
     # one seed for all variants: they differ by what was changed, as little as may be by chance
-    with _sampler_warnings():
+    with sampler_warnings():
         posterior = sample_posterior(study.inputs(), settings, seed=derived_seed(study.spec.seed, "variant"))
     draws = posterior.flat()
     outcomes = propagate_chunk(draws, scenario_of(study))
@@ -395,7 +395,7 @@ def _results(
     scenario, illustration = scenario_of(study), scenario_of(study, spec.illustration.delta)
     main = summarise(draws, outcomes, posterior.diagnostics, chains)
     folder.write_arrays("figures.npz", pictures(inputs, draws, outcomes, illustrated, scenario, illustration))
-    with _sampler_warnings():
+    with sampler_warnings():
         sensitivity = power_scaling(to_datatree(posterior, inputs, {}))
     failures = [f"main posterior: {failure}" for failure in posterior.diagnostics.failures]
     if main["solver"]["unconverged"]:

@@ -76,6 +76,7 @@ class PropagationSection(_Section):
     smallest_push: bool = True
     highest_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.4
     random_starts: Annotated[int, Field(ge=0, le=1000)] = 2
+    variant_draws: Annotated[int, Field(ge=8, le=1_000_000)] = 200
 
 
 class SensitivitySection(_Section):

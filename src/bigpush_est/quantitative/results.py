@@ -52,7 +52,7 @@ def build_results(
             "years": list(bundle.years),
             "sectors": list(bundle.sectors),
             "heavy": bundle.sectors[heavy],
-            **_places(bundle),
+            **places(bundle),
             "provenance": {table: asdict(origin) for table, origin in bundle.provenance.items()},
         },
         "sources": [asdict(source) for source in study.sources()],
@@ -71,7 +71,7 @@ def build_results(
     return results, _figure_arrays(study, calibration, base, heavy)
 
 
-def _places(bundle: EconomyBundle) -> dict[str, Any]:
+def places(bundle: EconomyBundle) -> dict[str, Any]:
     """Where ports are and which places the expressway joins: what a map shows beside the regions."""
     place = dict(zip(bundle.regions, zip(bundle.latitude, bundle.longitude, strict=True), strict=True))
     ports = []

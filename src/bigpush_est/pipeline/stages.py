@@ -1,0 +1,369 @@
+"""The stages of the whole way: estimate, sample, calibrate, propagate, vary, summarise, report.
+
+Each stage reads what the one before it saved, so that a run that was stopped anywhere goes on from there: estimates and
+calibration as one file each, draws as another, and propagation in chunks of draws, each of which is a checkpoint.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from bigpush_est.bayes.sampling import (
+    Posterior,
+    derived_seed,
+    from_datatree,
+    sample_model,
+    to_datatree,
+)
+from bigpush_est.errors import InputError, Interrupted, UnreadableFile
+from bigpush_est.pipeline.evidence import Gathered, gather, posterior_model
+from bigpush_est.pipeline.study import PipelineStudy
+from bigpush_est.propagate.schedule import run_chunks
+from bigpush_est.propagate.spatial import SpatialSetting, propagate_spatial
+from bigpush_est.quantitative.artefacts import Arrays
+from bigpush_est.quantitative.stages import calibrated
+from bigpush_est.run_folder import RunFolder
+from bigpush_est.stages import Progress, RunResult, sampler_warnings
+
+ESTIMATES, DRAWS, CALIBRATION = "checkpoints/estimates.json", "draws/main.nc", "outcomes/calibration.npz"
+#: The two propagations: every draw calibrated anew, and with the calibration held at its point.
+VERSIONS = {"recalibrated": "Draws, calibrated anew", "fixed": "Draws, calibration held"}
+
+
+def run_pipeline(
+    study: PipelineStudy,
+    out: str | Path,
+    *,
+    workers: int = 1,
+    scheduler: str | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = lambda stage, done, total: None,
+) -> RunResult:
+    """Run a study of the whole way and write its report.
+
+    Parameters
+    ----------
+    study
+        A checked study.
+    out
+        Folder of the run.
+    workers
+        Processes at work on draws and variants; the numbers do not depend on it.
+    scheduler
+        Address of a Dask scheduler that does that work instead, such as ``"tcp://127.0.0.1:8786"``.
+    resume, overwrite
+        As in ``run_study``.
+    progress
+        Called as pieces of work finish.
+
+    Raises
+    ------
+    OutputOccupied, ResumeRefused
+        Before anything is written.
+    Interrupted
+        On Ctrl-C; what was finished is kept.
+    """
+    study.variants()  # a mistake in a variant shows before anything is written
+    folder = RunFolder(Path(out))
+    folder.open(study.raw, study.spec.name, study.fingerprint(), resume=resume, overwrite=overwrite)
+    stage = ["checking"]
+
+    def told(name: str, done: int, total: int) -> None:
+        stage[0] = name
+        progress(name, done, total)
+
+    try:
+        return _stages(study, folder, Crew(max(1, workers), scheduler), told)
+    except KeyboardInterrupt:
+        raise Interrupted(stage=stage[0], path=folder.path) from None
+    finally:
+        folder.release()
+
+
+@dataclass(frozen=True, slots=True)
+class Crew:
+    """Who does the work: local processes, or a Dask scheduler's workers."""
+
+    workers: int = 1
+    scheduler: str | None = None
+
+
+def _stages(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress) -> RunResult:
+    from bigpush_est.pipeline.assembly import assemble
+    from bigpush_est.report.pipeline import write_pipeline_report
+
+    gathered = Gathered.restored(_piece(folder, ESTIMATES, "Estimating", lambda: gather(study).stored(), told))
+    posterior = _posterior(study, gathered, folder, crew.workers, told)
+    point = _kept(folder, CALIBRATION, lambda: calibrated(at_medians(study, posterior), told, curves=False))
+    draws = thinned(posterior, study.spec.propagation.draws)
+    outcomes = {
+        version: _propagated(study, posterior, point, draws, version, folder, crew, told)
+        for version in _versions(study)
+    }
+    variants = _variants(study, folder, crew, told)
+    told("Summarising", 0, 1)
+    results, arrays = assemble(study, gathered, posterior, point, draws, outcomes, variants)
+    folder.write_json("results.json", results)
+    folder.write_arrays("figures.npz", arrays)
+    told("Summarising", 1, 1)
+    written = folder.read_json("results.json")
+    write_pipeline_report(folder, written, told)
+    folder.write_manifest(study.spec.name, finished=True)
+    return RunResult(folder.path, written, tuple(written["failures"]))
+
+
+def _piece(
+    folder: RunFolder, name: str, title: str, work: Callable[[], dict[str, Any]], told: Progress
+) -> dict[str, Any]:
+    """Return a saved piece of this very run, or do the work and save it."""
+    told(title, 0, 1)
+    stored: dict[str, Any] | None = folder.stored_piece(name)
+    if stored is None:
+        folder.write_piece(name, work())
+        stored = folder.stored_piece(name)
+        assert stored is not None
+    told(title, 1, 1)
+    return stored
+
+
+def _kept(folder: RunFolder, name: str, work: Callable[[], Arrays]) -> Arrays:
+    """Return saved arrays of this very run, or do the work and save it."""
+    stored = folder.stored_arrays(name)
+    if stored is None:
+        folder.write_arrays(name, work())
+        stored = folder.stored_arrays(name)
+        assert stored is not None
+    return stored
+
+
+# -- the posterior ---------------------------------------------------------------------------------------------------
+
+
+def sampled(study: PipelineStudy, gathered: Gathered, *, draws: int, label: str, cores: int) -> Posterior:
+    """Draw from the posterior of a study's parameters given its estimates."""
+    model = posterior_model(study, gathered.evidence)
+    with sampler_warnings():
+        return sample_model(
+            model,
+            replace(study.settings(), draws=draws),
+            seed=derived_seed(study.spec.seed, label),
+            cores=cores,
+        )
+
+
+def _posterior(study: PipelineStudy, gathered: Gathered, folder: RunFolder, cores: int, told: Progress) -> Posterior:
+    told("Sampling the posterior", 0, 1)
+    found = _stored_posterior(folder)
+    if found is None:
+        posterior = sampled(study, gathered, draws=study.spec.sampler.draws, label="main", cores=cores)
+        tree = to_datatree(
+            posterior,
+            posterior_model(study, gathered.evidence),
+            {"study": study.raw, "seed": study.spec.seed, "fingerprint": folder.stamp},
+        )
+        folder.write(DRAWS, lambda path: tree.to_netcdf(path, engine="netcdf4"))
+        # read back, so that a resumed run sees the very same object
+        found = _stored_posterior(folder)
+        if found is None:
+            raise UnreadableFile(
+                path=folder.path / DRAWS, reason="it was written but cannot be read", remedy="run again"
+            )
+    told("Sampling the posterior", 1, 1)
+    return found
+
+
+def _stored_posterior(folder: RunFolder) -> Posterior | None:
+    """Return the draws that this very run saved; None if there are none, or damaged or foreign ones."""
+    import xarray as xr
+
+    if not folder.has(DRAWS):
+        return None
+    try:
+        with xr.open_datatree(folder.path / DRAWS, engine="netcdf4") as stored:
+            tree = stored.load()
+        return from_datatree(tree) if tree.attrs["fingerprint"] == folder.stamp else None
+    except (OSError, KeyError, ValueError, TypeError, RuntimeError):
+        return None
+
+
+def thinned(posterior: Posterior, wanted: int) -> dict[str, Any]:
+    """Return about so many draws, evenly spaced within each chain, chains one after the other; shape (D,) each."""
+    chains, length = next(iter(posterior.draws.values())).shape[:2]
+    each = min(length, max(1, -(-wanted // chains)))
+    index = np.linspace(0, length - 1, each).round().astype(np.intp)
+    return {name: np.ascontiguousarray(values[:, index]).reshape(-1) for name, values in posterior.draws.items()}
+
+
+def at_medians(study: PipelineStudy, posterior: Posterior) -> Any:
+    """Return Section 5's study at the posterior medians: the point calibration's."""
+    flat = posterior.flat()
+    return study.at(
+        {
+            "eta": float(np.exp(np.median(flat["log_eta"]))),
+            "delta": float(np.median(flat["delta"])),
+            "sigma": float(np.median(flat["sigma"])),
+            "pareto_ratio": float(np.median(flat["pareto_ratio"])),
+        },
+        study.point.bundle,
+    )
+
+
+# -- through the quantitative model ----------------------------------------------------------------------------------
+
+
+def _versions(study: PipelineStudy) -> list[str]:
+    given = study.spec.propagation
+    chosen = [*(["recalibrated"] if given.recalibrate else []), *(["fixed"] if given.fixed_too else [])]
+    return chosen or ["fixed"]
+
+
+def setting_of(
+    study: PipelineStudy, posterior: Posterior, parameters: Any, version: str, **changes: Any
+) -> SpatialSetting:
+    """Return how a study's draws become economies."""
+    point, given = at_medians(study, posterior), study.spec.propagation
+    options: dict[str, Any] = {
+        "recalibrate": version == "recalibrated",
+        "subsidy": given.subsidy,
+        "scenarios": given.scenarios,
+        "smallest_push": given.smallest_push,
+        "highest_rate": given.highest_rate,
+        "random_starts": given.random_starts,
+    } | changes
+    return SpatialSetting.of(point, parameters, **options)
+
+
+def _propagated(
+    study: PipelineStudy,
+    posterior: Posterior,
+    point: Arrays,
+    draws: Mapping[str, Any],
+    version: str,
+    folder: RunFolder,
+    crew: Crew,
+    told: Progress,
+) -> Arrays:
+    """Outcomes of all draws, chunk by chunk; each chunk is a checkpoint."""
+    artefact, title = f"outcomes/{version}.npz", VERSIONS[version]
+    whole = folder.stored_arrays(artefact)
+    if whole is not None:
+        return whole
+    setting = setting_of(study, posterior, point["parameters"], version)
+    size, total = study.spec.propagation.chunk, draws["delta"].size
+    pieces = {
+        f"checkpoints/{version}-{first:07d}.npz": {key: values[first : first + size] for key, values in draws.items()}
+        for first in range(0, total, size)
+    }
+    parts = in_chunks(folder, setting, pieces, title, crew, told)
+    joined = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    folder.write_arrays(artefact, joined)
+    for name in pieces:
+        (folder.path / name).unlink(missing_ok=True)
+    return joined
+
+
+def in_chunks(
+    folder: RunFolder,
+    setting: SpatialSetting,
+    pieces: Mapping[str, Mapping[str, Any]],
+    title: str,
+    crew: Crew,
+    told: Progress,
+) -> list[Arrays]:
+    """Send chunks of draws through the model, those that are not saved yet, and return all in their order."""
+    names = list(pieces)
+    found: dict[str, Arrays] = {}
+    for name in names:
+        stored = folder.stored_arrays(name)
+        if stored is not None:
+            found[name] = stored
+    todo = [name for name in names if name not in found]
+    told(title, len(found), len(names))
+
+    def keep(index: int, arrays: Arrays) -> None:
+        folder.write_arrays(todo[index], arrays)
+        found[todo[index]] = arrays
+        told(title, len(found), len(names))
+
+    run_chunks(
+        Propagation(setting),
+        [pieces[name] for name in todo],
+        workers=crew.workers,
+        scheduler=crew.scheduler,
+        keep=keep,
+    )
+    return [found[name] for name in names]
+
+
+@dataclass(frozen=True, slots=True)
+class Propagation:
+    """The work of one chunk, as an object that other processes can be sent."""
+
+    setting: SpatialSetting
+
+    def __call__(self, draws: Mapping[str, Any]) -> Arrays:
+        """Return the outcomes of a chunk of draws."""
+        return propagate_spatial(dict(draws), self.setting)
+
+
+# -- variants --------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class VariantWork:
+    """One variant from its estimates to its answer, with fewer draws than the study; an object to be sent."""
+
+    draws: int
+
+    def __call__(self, variant: tuple[dict[str, Any], str]) -> dict[str, Any]:
+        """Return the variant's summary, as JSON can hold it."""
+        from bigpush_est.pipeline.assembly import variant_summary
+
+        raw, where = variant
+        study = PipelineStudy(raw, where)
+        try:
+            gathered = gather(study)
+            posterior = sampled(study, gathered, draws=study.spec.sampler.variant_draws, label="variant", cores=1)
+            point = calibrated(at_medians(study, posterior), lambda stage, done, total: None, curves=False)
+            setting = setting_of(
+                study, posterior, point["parameters"], "recalibrated", scenarios=False, smallest_push=False
+            )
+            draws = thinned(posterior, self.draws)
+            outcomes = propagate_spatial(draws, setting)
+        except InputError as error:
+            return {"failed": str(error)}
+        return variant_summary(study, gathered, posterior, outcomes)
+
+
+def _variants(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress) -> list[dict[str, Any]]:
+    """Run the variants that are not done yet."""
+    variants = study.variants()
+    if not variants:
+        return []
+    names = [f"checkpoints/variant-{index:03d}.json" for index in range(len(variants))]
+    done = [folder.stored_piece(name) for name in names]
+    todo = [index for index, piece in enumerate(done) if piece is None]
+    told("Variants", len(variants) - len(todo), len(variants))
+
+    def keep(position: int, found: dict[str, Any]) -> None:
+        index = todo[position]
+        folder.write_piece(names[index], found)
+        done[index] = folder.stored_piece(names[index])
+        told("Variants", sum(piece is not None for piece in done), len(variants))
+
+    run_chunks(
+        VariantWork(study.spec.propagation.variant_draws),
+        [(variants[index][2].raw, variants[index][2].where) for index in todo],
+        workers=crew.workers,
+        scheduler=crew.scheduler,
+        keep=keep,
+    )
+    return [
+        {"group": group, "label": label, **piece}
+        for (group, label, _), piece in zip(variants, done, strict=True)
+        if piece is not None
+    ]
