@@ -191,6 +191,21 @@ def test_estimates_are_those_of_the_matrix_formula(sample, table):
     assert fit.coefficient("share_change") == pytest.approx((z @ y) / (z @ x), rel=1e-8)
 
 
+def test_anderson_rubin_sets_are_of_scores_under_the_null(table):
+    """Their ends are where m²/S = χ², with m and S the sums of z̃(ỹ − βx̃) over rows and over clusters."""
+    column = table.column("A", "(2)")
+    problem = column.regression.problem
+    net = np.column_stack([problem.outcome, problem.endogenous, problem.instruments])
+    if problem.exogenous.shape[1]:
+        net = net - problem.exogenous @ np.linalg.lstsq(problem.exogenous, net, rcond=None)[0]
+    ends = [end for piece in column.anderson_rubin.intervals for end in piece if np.isfinite(end)]
+    assert ends
+    for beta in ends:
+        moments = net[:, 2] * (net[:, 0] - beta * net[:, 1])
+        variance = sum(term.sign * np.sum(np.bincount(term.codes, moments) ** 2) for term in problem.clusters.terms())
+        assert moments.sum() ** 2 / variance == pytest.approx(stats.chi2.ppf(0.95, 1), rel=1e-6)
+
+
 def test_initial_level_can_be_left_out(sample):
     with_it, without = (spillovers(sample, panels=["A"], initial=flag) for flag in (True, False))
     assert "initial" in with_it.column("A", "(3)").regression.names

@@ -362,11 +362,20 @@ def estimate_column(
 
 
 def _anderson_rubin(fit: Regression, level: float) -> ConfidenceSet:
-    """Return the set under the regression's own clusters and small-sample rule, repaired where it has to be."""
+    """Return the set under the regression's own clusters, from scores under the null, repaired where it has to be.
+
+    Scores of fitted residuals make sets too short with few clusters in two dimensions.  Those under the null need no
+    small-sample factor: with χ² they are all but t(G − 1).
+    """
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", BigPushWarning)
         found = anderson_rubin_set(
-            fit.problem, level=level, small_sample=fit.small_sample, parameters=fit.parameters, not_psd="repair"
+            fit.problem,
+            level=level,
+            residuals="score",
+            small_sample="none",
+            parameters=fit.parameters,
+            not_psd="repair",
         )
     return found.confidence_set
 
