@@ -10,10 +10,12 @@ import pytest
 
 import bigpush_est.reduced_form
 from bigpush_est.data.frames import MicroData
+from bigpush_est.errors import InvalidValue
 from bigpush_est.reduced_form.events.contract_events import contract_events
 from bigpush_est.reduced_form.events.diagnostics import joint_test
 from bigpush_est.reduced_form.events.matching import match_losers
 from bigpush_est.reduced_form.honest.honest_did import honest_did
+from bigpush_est.reduced_form.linear.clusters import Clusters
 from bigpush_est.reduced_form.linear.joint import joint_covariance
 from bigpush_est.reduced_form.linear.regression import iv, ols
 from bigpush_est.reduced_form.linear.tables import table
@@ -75,8 +77,12 @@ MADE = made()
 
 
 def subclasses(kind: type) -> set[type]:
-    direct: set[type] = {child for child in kind.__subclasses__() if child.__module__.startswith("bigpush_est")}
-    return direct.union(*(subclasses(child) for child in direct)) if direct else set()
+    found: set[type] = set()
+    below: list[type] = type.__subclasses__(kind)
+    for child in below:
+        if child.__module__.startswith("bigpush_est"):
+            found |= {child} | subclasses(child)
+    return found
 
 
 class Cells(HTMLParser):
@@ -152,3 +158,30 @@ def test_cells_keep_small_numbers_and_escape():
     assert lines[4] == r"x\_1 & 1.2e\ensuremath{-}04 & 1,200 \\"
     assert lines[5] == r"\$y\$ &  & \ensuremath{-}3 \\"
     assert "a_b &amp; 5% &lt;x&gt;" in frame_to_html(frame)
+
+
+def test_a_regression_hands_its_problem_on():
+    """Its methods are the functions with the clusters, rule and fixed effects that were typed once."""
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"firm": np.repeat(np.arange(40), 5), "year": np.tile(np.arange(5), 40)})
+    data["z"], u = rng.normal(size=200), rng.normal(size=200)
+    data["x"] = data["z"] + u
+    data["y"] = data["x"] + u + rng.normal(size=5)[data["year"]] + rng.normal(size=200)
+    data["g"] = data["firm"] % 8
+    fit = iv(data, "y ~ 1 | firm + year | x ~ z", cluster="g")
+    effects = Clusters.build({"firm": data["firm"], "year": data["year"]})
+    own = fit.wild_bootstrap(draws=99)
+    direct = wild_bootstrap(
+        fit.problem, draws=99, fixed_effects=effects, small_sample="fixest", parameters=fit.parameters
+    )
+    np.testing.assert_array_equal(own.draws_of_statistic, direct.draws_of_statistic)
+    assert fit.identification().tidy().equals(identification(fit.problem).tidy())
+    score = anderson_rubin_set(fit.problem, residuals="score", small_sample="none").confidence_set
+    assert fit.anderson_rubin().confidence_set == score
+    other = fit.anderson_rubin(residuals="wald", level=0.9).confidence_set
+    assert other == anderson_rubin_set(fit.problem, level=0.9, parameters=fit.parameters).confidence_set
+    robust = iv(data, "y ~ 1 | firm + year | x ~ z")
+    with pytest.raises(InvalidValue, match="clusters"):
+        robust.wild_bootstrap()
+    direct_set = anderson_rubin_set(robust.problem, small_sample="fixest", parameters=robust.parameters)
+    assert robust.anderson_rubin().confidence_set == direct_set.confidence_set

@@ -119,12 +119,17 @@ class ControlFunction(Result):
 
     def summary(self) -> str:
         """Return the estimate as text."""
-        errors = self.standard_errors or (float("nan"), float("nan"))
-        lines = [
-            f"Control function, proxy {self.proxy}: {self.rows} pairs of years of {self.firms} firms",
-            f"labour {self.labour:.4f} ({errors[0]:.4f}), capital {self.capital:.4f} ({errors[1]:.4f})",
-            f"bootstrap by firm: {len(self.draws)} draws, {self.failed_draws} without a solution",
-        ]
+        lines = [f"Control function, proxy {self.proxy}: {self.rows} pairs of years of {self.firms} firms"]
+        if self.standard_errors is None:
+            lines.append(
+                f"labour {self.labour:.4f}, capital {self.capital:.4f}; no standard errors without a bootstrap"
+            )
+        else:
+            first, second = self.standard_errors
+            lines += [
+                f"labour {self.labour:.4f} ({first:.4f}), capital {self.capital:.4f} ({second:.4f})",
+                f"bootstrap by firm: {len(self.draws)} draws, {self.failed_draws} without a solution",
+            ]
         return "\n".join([*lines, *(f"{what}: {count}" for what, count in self.dropped.items() if count)])
 
 

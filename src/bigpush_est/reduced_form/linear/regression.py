@@ -332,6 +332,7 @@ def _fit(
         labels=design.labels,
         parameters=parameters,
         effects=dict(zip(design.effect_names, level_counts(design.effects), strict=True)),
+        effect_codes=design.effects,
         dropped=dropped,
         r2_within=_r2(problem, residuals),
         kappa=kappa,

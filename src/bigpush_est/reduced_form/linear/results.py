@@ -1,7 +1,7 @@
 """What a regression returns: numbers to carry on with, and tables, text and a plot to read."""
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -17,6 +17,10 @@ from bigpush_est.reduced_form.result import Result
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from bigpush_est.reduced_form.weak_iv.anderson_rubin import AndersonRubinSet
+    from bigpush_est.reduced_form.weak_iv.identification import Identification
+    from bigpush_est.reduced_form.wild.bootstrap import WildBootstrap
 
 type FloatArray = NDArray[np.float64]
 
@@ -51,6 +55,8 @@ class Regression(Result):
         Parameters spent, as each small-sample rule counts them.
     effects
         Fixed effects by name, with the number of levels of each.
+    effect_codes
+        Per fixed effect, the level of each row, shape (N,).
     dropped
         Rows and columns left out, counted and named.
     r2_within
@@ -75,6 +81,7 @@ class Regression(Result):
     labels: pd.DataFrame
     parameters: ParameterCount
     effects: dict[str, int]
+    effect_codes: tuple[NDArray[np.int64], ...]
     dropped: Dropped
     r2_within: float
     kappa: float
@@ -162,6 +169,75 @@ class Regression(Result):
             the interval, ``2.5%`` and ``97.5%`` for a level of 0.95.
         """
         return coefficient_frame(self.names, self.coefficients, self.standard_errors, self.degrees_of_freedom, level)
+
+    def identification(self, **options: Any) -> "Identification":
+        """Diagnose the strength of the instruments under this regression's clusters.
+
+        Parameters
+        ----------
+        options
+            ``small_sample``, ``parameters``, ``level`` of ``weak_iv.identification.identification``; the rule is
+            ivreg2's unless given.
+
+        Examples
+        --------
+        >>> from linearmodels.datasets import mroz
+        >>> from bigpush_est.reduced_form.linear.regression import iv
+        >>> fit = iv(mroz.load().dropna(), "lwage ~ exper + expersq | educ ~ motheduc + fatheduc", errors="iid")
+        >>> fit.identification().cragg_donald_f.statistic > 50
+        True
+        """
+        from bigpush_est.reduced_form.weak_iv.identification import identification
+
+        return identification(self.problem, **options)
+
+    def anderson_rubin(self, level: float = 0.95, **options: Any) -> "AndersonRubinSet":
+        """Return the Anderson-Rubin set under this regression's clusters.
+
+        Parameters
+        ----------
+        level
+            Of the set.
+        options
+            Of ``weak_iv.anderson_rubin.anderson_rubin_set``.  Unless given, clustered scores are those under the null,
+            without a small-sample factor, as few clusters ask for; without clusters the regression's rule holds.
+        """
+        from bigpush_est.reduced_form.weak_iv.anderson_rubin import anderson_rubin_set
+
+        own: dict[str, Any] = {"small_sample": self.small_sample, "parameters": self.parameters}
+        if self.cluster_names:
+            own |= {"residuals": "score", "small_sample": "none"}
+        return anderson_rubin_set(self.problem, level=level, **(own | options))
+
+    def wild_bootstrap(self, **options: Any) -> "WildBootstrap":
+        """Test a coefficient by a wild cluster bootstrap that takes this regression's fixed effects out of each draw.
+
+        Parameters
+        ----------
+        options
+            Of ``wild.bootstrap.wild_bootstrap``: ``draws``, ``bootstrap_by``, ``null``, ``confidence_set``, ``seed``;
+            ``regressor`` for least squares.  The rule is the regression's unless given.
+
+        Raises
+        ------
+        InvalidValue
+            As that function, for instance without clusters.
+
+        Examples
+        --------
+        >>> from linearmodels.datasets import wage_panel
+        >>> from bigpush_est.reduced_form.linear.regression import ols
+        >>> fit = ols(wage_panel.load(), "lwage ~ union + married | nr + year", cluster="occupation")
+        >>> fit.wild_bootstrap(regressor="union").p_value < 0.1
+        True
+        """
+        from bigpush_est.reduced_form.linear.clusters import Clusters
+        from bigpush_est.reduced_form.wild.bootstrap import wild_bootstrap
+
+        own: dict[str, Any] = {"small_sample": self.small_sample, "parameters": self.parameters}
+        if self.effect_codes:
+            own["fixed_effects"] = Clusters.build(dict(zip(self.effects, self.effect_codes, strict=True)))
+        return wild_bootstrap(self.problem, **(own | options))
 
     def inference(self) -> str:
         """How standard errors were computed, in one line."""
