@@ -18,7 +18,9 @@ from bigpush_est.data.firm_panel_design import FirmPanelDesign
 from bigpush_est.data.frame_files import load_micro_data, write_micro_data
 from bigpush_est.data.frames import MicroData
 
-SEED = 3
+#: The first seed whose panel supports every step of the guides: so small a panel often has an event time without a
+#: winner, a singular covariance of its ten matches, or an instrument with F below 10.
+SEED = 27
 SCALE = 0.2
 #: Twice the share of losers, so that a fifth of the firms leaves enough of them to match.
 DESIGN = replace(FirmPanelDesign(), losers=75, never_losers=30)

@@ -1,5 +1,9 @@
 """The simulated firm panel: its numbers, and its identities recomputed from the tables that it returns."""
 
+import importlib.util
+from dataclasses import replace
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +13,7 @@ from scipy.special import ndtr
 from bigpush_est.data.firm_panel import simulate_firm_panel
 from bigpush_est.data.firm_panel_population import shipped_economy
 from bigpush_est.data.geography import great_circle
+from bigpush_est.data.sample_panel import sample_panel
 
 from .simulated_panels import BASE, SCALE, exogenous, small, with_firms
 
@@ -367,3 +372,19 @@ def test_local_shocks_and_growth_enter_productivity(panel):
     steps = panel.truth.cells.pivot(index=["region", "sector"], columns="year", values="boom").diff(axis=1)
     assert steps.iloc[:, 1:].stack().std() == pytest.approx(0.01, rel=0.15)
     assert steps[1976].corr(steps[1977]) == pytest.approx(0.9, abs=0.08)
+
+
+# -- the sample that ships ---------------------------------------------------------------------------------------------
+
+
+def test_the_sample_is_what_its_tool_draws():
+    path = Path(__file__).parents[2] / "tools" / "build_sample_panel.py"
+    spec = importlib.util.spec_from_file_location("build_sample_panel", path)
+    tool = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tool)
+    drawn = tool.draw()
+    assert tool.differences(drawn, sample_panel()) == []
+    moved = drawn.panel
+    moved.loc[0, "sales"] *= 1.001
+    changed = replace(drawn, frames={**drawn.frames, "panel": moved})
+    assert [text.split(":")[0] for text in tool.differences(changed, sample_panel())] == ["panel"]

@@ -132,9 +132,9 @@ class FirmPanelDesign:
     cost_noise: float = 0.5
     opportunity: float = 0.3
     group_size_premium: float = 1.3
-    group_access: float = 1.6
-    group_access_step: float = 1.2
-    group_coherence: float = 0.7
+    group_access: float = 1.0
+    group_access_step: float = 2.0
+    group_coherence: float = 0.9
     heavy_group_share: float = 0.75
     local_shock_step: float = 0.01
     boom_pull: float = 10.0

@@ -178,7 +178,7 @@ def draw_population(design: FirmPanelDesign, rng: Streams, economy: EconomyBundl
         sector=sector,
         group=group,
         heavy=heavy,
-        exporter=_exporters(rng["exports"], economy, size + 4 * score[:, 0] * 0.1, heavy),
+        exporter=_exporters(rng["exports"], economy, size + 0.4 * score[:, 0], heavy),
         region_names=tuple(np.array(economy.regions)[chosen]),
         latitude=latitude,
         longitude=longitude,

@@ -38,7 +38,7 @@ def draw_contracts(
     country = np.zeros(len(rows), dtype=np.int64)
     partner = np.zeros(len(rows), dtype=np.int64)
     former: dict[int, int] = {}
-    for t, own in rows.groupby("t", sort=True).groups.items():
+    for own in rows.groupby("t", sort=True).groups.values():
         index = np.asarray(own)
         cell = firms.cell[rows["firm"].to_numpy()[index]]
         local = seen[cell] / np.maximum(seen[cell].sum(axis=1, keepdims=True), 1)
@@ -54,7 +54,6 @@ def draw_contracts(
             if rows["kind"][row] == "first":
                 former[int(rows["firm"][row])] = pick
         np.add.at(seen, (cell, country[index]), 1)
-        del t
     cancelled = np.full(len(rows), np.nan)
     by = np.full(len(rows), None, dtype=object)
     fate = np.where(rows["kind"] == "first", adoption.fate[rows["firm"]], 0)
