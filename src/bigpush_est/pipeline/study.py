@@ -7,28 +7,28 @@ sampler), so that both are checked by the code that checks those studies.
 import hashlib
 import json
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from bigpush_est.bayes.evidence import Source
 from bigpush_est.bayes.priors import PARAMETERS, Prior
 from bigpush_est.bayes.sampling import SamplerSettings, versions
 from bigpush_est.data.economy import EconomyBundle
 from bigpush_est.data.economy_bundle import economy_fingerprint
-from bigpush_est.data.firm_panel_design import FirmPanelDesign
-from bigpush_est.data.frame_files import load_micro_data
-from bigpush_est.data.frames import MicroData
 from bigpush_est.data.published import PublishedTables, load_published
-from bigpush_est.data.sample_panel import sample_panel
 from bigpush_est.errors import InputError, InvalidValue, MissingKey, UnknownKey
-from bigpush_est.pipeline.estimates import MicroDesign
 from bigpush_est.pipeline.spec import MicroSection, PipelineSpec
 from bigpush_est.quantitative.study import QuantitativeStudy
 from bigpush_est.study import changed_tables, read_study, source_hash
 from bigpush_est.study_spec import parse_tables
 
-#: What the model of Section 5 takes as given, besides what the draws carry.
+if TYPE_CHECKING:
+    from bigpush_est.data.firm_panel_design import FirmPanelDesign
+    from bigpush_est.data.frames import MicroData
+    from bigpush_est.pipeline.estimates import MicroDesign
+
+#: Tables that a variant may change.
 _VARIED = ("evidence", "mapping", "priors", "economy", "calibration", "propagation")
-#: Parameters whose posterior is sampled; s̄ is calibrated, or given by a prior of its own.
+#: Panels that are no folder.
 SHIPPED_PANEL, SIMULATED = "sample_panel", "simulated"
 
 
@@ -86,8 +86,14 @@ class PipelineStudy:
                 remedy='take likelihood = "normal"; the tF interval stands beside it in the report',
             )
         if evidence.source == "micro":
+            if len(set(self.micro.event_times)) != len(self.micro.event_times):
+                raise InvalidValue(
+                    key=f"{self.where}: evidence.micro.event_times",
+                    value=self.micro.event_times,
+                    requirement="each year once",
+                    remedy="drop the repetition",
+                )
             try:
-                self.micro_design()
                 self.panel_design()
             except InputError as error:
                 raise error.located(f"{self.where}: evidence.micro") from None
@@ -106,13 +112,17 @@ class PipelineStudy:
         """The table [evidence.micro], or its defaults."""
         return self.spec.evidence.micro or MicroSection()
 
-    def micro_design(self) -> MicroDesign:
+    def micro_design(self) -> "MicroDesign":
         """Which estimates are taken from a panel."""
+        from bigpush_est.pipeline.estimates import MicroDesign
+
         given = self.micro
         return MicroDesign(outcome=given.outcome, event_times=tuple(given.event_times), column=given.column)
 
-    def panel_design(self) -> FirmPanelDesign:
+    def panel_design(self) -> "FirmPanelDesign":
         """Return the design of a simulated panel; its own default where the study changes nothing."""
+        from bigpush_est.data.firm_panel_design import FirmPanelDesign
+
         known = FirmPanelDesign.__dataclass_fields__
         for key, value in self.micro.design.items():
             if key not in known:
@@ -120,9 +130,11 @@ class PipelineStudy:
         changes: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in self.micro.design.items()}
         return FirmPanelDesign(**changes)
 
-    def micro_data(self) -> MicroData:
+    def micro_data(self) -> "MicroData":
         """Return the firm panel: the folder's, the one that ships, or one simulated from the study's seed."""
         from bigpush_est.data.firm_panel import simulate_firm_panel
+        from bigpush_est.data.frame_files import load_micro_data
+        from bigpush_est.data.sample_panel import sample_panel
 
         name = self.micro.data
         if name == SIMULATED:
