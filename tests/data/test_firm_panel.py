@@ -119,6 +119,26 @@ def test_smaller_panels_meet_their_own_numbers():
         assert simulated.data.groups["group"].nunique() == design.groups
 
 
+def test_support_and_partners(full):
+    """Credit goes to a fifth of adopters and one in fifty others; 57% of contracts are with Japan, 21% with the US."""
+    data, firms = full.data, full.truth.firms
+    adopters = set(firms.loc[firms["adopted"].notna(), "firm"])
+    supported = set(data.credit["firm"])
+    for count, total, wanted in (
+        (len(supported & adopters), len(adopters), 0.21),
+        (len(supported - adopters), len(firms) - len(adopters), 0.02),
+    ):
+        assert count / total == pytest.approx(wanted, abs=4 * np.sqrt(wanted / total) + 0.15 * wanted)
+    assert data.credit["year"].between(1973, 1979).all()
+    shares = data.contracts["country"].value_counts(normalize=True)
+    # neighbours draw each other to a country, so that contracts are fewer independent draws than they are
+    assert shares["Japan"] == pytest.approx(0.57, abs=0.1)
+    assert shares["United States"] == pytest.approx(0.21, abs=0.1)
+    fairs = data.trade_fairs.merge(data.panel, on=["firm", "year"])
+    assert len(fairs) > 100
+    assert (fairs["exports"] > 0).all()
+
+
 # -- seeds -------------------------------------------------------------------------------------------------------------
 
 

@@ -19,8 +19,9 @@ def draw_contracts(
 ) -> pd.DataFrame:
     """List all contracts with parties and cancellations.
 
-    The country is drawn with log odds log π_k + pull × the country's share in the earlier contracts of the region's
-    sector (footnote 11); the partner within the country, never the one that cancelled before.
+    The country is drawn with log odds log π_k + pull × (the country's share in the earlier contracts of the region's
+    sector − π_k) (footnote 11): neighbours draw towards what they chose more than others.  The partner is drawn within
+    the country, never the one that cancelled before.
     """
     draw = rng["partners"]
     firm, year = np.nonzero(adoption.further)
@@ -41,8 +42,9 @@ def draw_contracts(
     for own in rows.groupby("t", sort=True).groups.values():
         index = np.asarray(own)
         cell = firms.cell[rows["firm"].to_numpy()[index]]
-        local = seen[cell] / np.maximum(seen[cell].sum(axis=1, keepdims=True), 1)
-        odds = np.array(COUNTRY_SHARES) * np.exp(design.country_pull * local)
+        earlier = seen[cell].sum(axis=1, keepdims=True)
+        local = np.where(earlier > 0, seen[cell] / np.maximum(earlier, 1), COUNTRY_SHARES)
+        odds = np.array(COUNTRY_SHARES) * np.exp(design.country_pull * (local - COUNTRY_SHARES))
         cumulated = np.cumsum(odds / odds.sum(axis=1, keepdims=True), axis=1)
         country[index] = (draw.random(index.size)[:, None] > cumulated).sum(axis=1).clip(0, len(COUNTRIES) - 1)
         for row in index:
@@ -82,7 +84,7 @@ def draw_contracts(
 def draw_credit(
     design: FirmPanelDesign, firms: Population, adoption: Adoption, sales: Floats, names: np.ndarray, rng: Streams
 ) -> pd.DataFrame:
-    """Draw directed credit: to 21% of adopters and 2% of the others (Section 2.2), by lot, without any effect.
+    """Draw directed credit under the policy: to 21% of adopters and 2% of others (Section 2.2), by lot, without effect.
 
     Where exclusion is violated, the odds rise with the access to technology of groups nearby.
     """
@@ -94,8 +96,13 @@ def draw_credit(
         odds = odds * _favour(design, firms)[:, -1]
     chosen = draw.random(count) < odds / (1 + odds)
     first, last = (year - design.years[0] for year in design.policy_years)
-    start = np.where(adopter, adoption.adopted.clip(first, last), draw.integers(first, last + 1, count))
     t = np.arange(years)
+    # others start in any of their years under the policy
+    possible = firms.active & (t >= first) & (t <= last)
+    rank = np.floor(draw.random(count) * possible.sum(axis=1))
+    lot = np.argmax(np.cumsum(possible, axis=1) > rank[:, None], axis=1)
+    start = np.where(adopter, adoption.adopted.clip(first, last), lot)
+    chosen &= adopter | possible.any(axis=1)
     granted = chosen[:, None] & (t >= start[:, None]) & (t <= last) & (draw.random((count, years)) < 0.5)
     granted |= chosen[:, None] & (t == start[:, None])
     granted &= firms.active
