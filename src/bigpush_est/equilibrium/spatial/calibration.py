@@ -166,14 +166,15 @@ def moments(problem: CalibrationProblem, found: Sequence[Inversion], *, smooth: 
     return np.column_stack([*shares, region, *exporters, outcomes[0].tax_rate[:, problem.heavy_sector]])
 
 
-def _to_free(parameters: FloatArray) -> FloatArray:
+def to_free(parameters: FloatArray) -> FloatArray:
     """Return logs of costs and of τ̄, log(κ − 1) and the log odds of s̄."""
     cost, light, heavy, rate, kappa, level = np.asarray(parameters, dtype=np.float64).T
     free = [np.log(cost), np.log(light), np.log(heavy), np.log(rate / (1.0 - rate)), np.log(kappa - 1.0), np.log(level)]
     return np.stack(free, axis=-1)
 
 
-def _from_free(free: FloatArray) -> FloatArray:
+def from_free(free: FloatArray) -> FloatArray:
+    """Return the parameters (..., 6) of free coordinates: ``to_free``'s inverse."""
     cost, light, heavy, rate, kappa, level = free.T
     values = [
         np.exp(cost),
@@ -207,7 +208,7 @@ class Calibration:
 
 
 #: Step of central differences, in logs.
-_STEP = 1e-5
+STEP = 1e-5
 #: Residual of a trial at which an inversion failed: so large that the search turns back.
 _FAILED = 10.0
 
@@ -252,16 +253,16 @@ def calibrate(
         if name not in PARAMETERS:
             raise InvalidValue(key="fixed", value=name, requirement="a parameter", remedy=", ".join(PARAMETERS))
         begin[PARAMETERS.index(name)] = value
-    _check_start(target, begin)
+    check_start(target, begin)
     scale = np.ones_like(target) if weight is None else np.sqrt(np.asarray(weight, dtype=np.float64))
     free = [k for k, name in enumerate(PARAMETERS) if name not in held]
-    base = _to_free(begin)
+    base = to_free(begin)
     count = 0
 
     def whole(searched: FloatArray) -> FloatArray:
         values = np.broadcast_to(base, (*searched.shape[:-1], base.size)).copy()
         values[..., free] = searched
-        return _from_free(values)
+        return from_free(values)
 
     def residuals(searched: FloatArray) -> FloatArray:
         nonlocal count
@@ -272,9 +273,9 @@ def calibrate(
     def jacobian(searched: FloatArray) -> FloatArray:
         nonlocal count
         count += 1
-        step = _STEP * np.eye(searched.size)
+        step = STEP * np.eye(searched.size)
         model, _, _ = evaluator.moments(whole(np.concatenate([searched + step, searched - step])))
-        slope = (model[: searched.size] - model[searched.size :]).T / (2.0 * _STEP)
+        slope = (model[: searched.size] - model[searched.size :]).T / (2.0 * STEP)
         return (scale / target)[:, None] * slope
 
     if residuals(base[free])[0] == _FAILED:
@@ -310,7 +311,8 @@ def calibrate(
     )
 
 
-def _check_start(target: FloatArray, begin: FloatArray) -> None:
+def check_start(target: FloatArray, begin: FloatArray) -> None:
+    """Refuse targets that are not positive, and parameters (6,) outside their range."""
     bad = ~(np.isfinite(target) & (target > 0.0))
     if bad.any():
         raise InvalidValue(
@@ -320,7 +322,7 @@ def _check_start(target: FloatArray, begin: FloatArray) -> None:
             remedy="give each moment a positive value",
         )
     with np.errstate(divide="ignore", invalid="ignore"):
-        bad = ~np.isfinite(_to_free(begin))
+        bad = ~np.isfinite(to_free(begin))
     if bad.any():
         name = PARAMETERS[int(np.argmax(bad))]
         raise InvalidValue(
@@ -333,9 +335,9 @@ def _check_start(target: FloatArray, begin: FloatArray) -> None:
 
 def _elasticities(evaluator: Evaluator, parameters: FloatArray, model: FloatArray) -> FloatArray:
     """∂ log moment / ∂ log parameter, (7, 6)."""
-    moved = parameters * np.exp(_STEP * np.concatenate([np.eye(6), -np.eye(6)]))
+    moved = parameters * np.exp(STEP * np.concatenate([np.eye(6), -np.eye(6)]))
     values, _, _ = evaluator.moments(moved)
-    slope: FloatArray = (values[:6] - values[6:]).T / (2.0 * _STEP) / model[:, None]
+    slope: FloatArray = (values[:6] - values[6:]).T / (2.0 * STEP) / model[:, None]
     return slope
 
 
