@@ -7,6 +7,7 @@ import numpy as np
 
 from bigpush_est.equilibrium.spatial.calibration import Calibration
 from bigpush_est.equilibrium.spatial.dynamics import Path
+from bigpush_est.equilibrium.spatial.effects import stretched as stretch
 from bigpush_est.equilibrium.spatial.outcomes import Outcomes
 
 type Arrays = dict[str, Any]
@@ -43,6 +44,11 @@ def path_arrays(path: Path, side: str) -> Arrays:
     return arrays
 
 
+def outcomes_of(arrays: Arrays, side: str) -> Outcomes:
+    """Return one draw's outcomes from its path's arrays, with an axis for the draw again."""
+    return Outcomes(**{entry.name: np.asarray(arrays[f"{side}.{entry.name}"])[:, None] for entry in fields(Outcomes)})
+
+
 def last(arrays: Arrays, side: str, outcome: str) -> Any:
     """Return an outcome's last value on a path."""
     return arrays[f"{side}.{outcome}"][-1]
@@ -50,6 +56,4 @@ def last(arrays: Arrays, side: str, outcome: str) -> Any:
 
 def stretched(arrays: Arrays, side: str, outcome: str, periods: int) -> Any:
     """Return an outcome over so many periods: a steady state goes on for ever."""
-    values = arrays[f"{side}.{outcome}"][:periods]
-    missing = periods - values.shape[0]
-    return np.concatenate([values, np.repeat(values[-1:], missing, axis=0)]) if missing > 0 else values
+    return stretch(arrays[f"{side}.{outcome}"], periods)

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from bigpush_est.data.economy import EconomyBundle
+from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.spatial.calibration import CalibrationProblem
 from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
 from bigpush_est.equilibrium.spatial.inversion import Inversion, Targets
@@ -21,6 +22,27 @@ class ExternalParameters:
     theta: float = 4.24
     eta: float = 1.25
     delta: float = 0.68
+
+
+def tail_elasticity(
+    exponent: str, sigma: FloatArray, theta: FloatArray, tail_index: float, published: float
+) -> FloatArray:
+    """Return ξ of the adopting sector at draws of σ and θ, from the tail index of sales, θ over the sales' exponent.
+
+    Recorded sales are what firms keep, with exponent σ(1 + ξ) − 1, unless ``exponent`` says that they are gross, with
+    exponent (σ − 1)(1 + ξ); ``"gross_published_xi"`` keeps the published ξ.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> tail_elasticity("undistorted", np.array([5.0]), np.array([4.24]), 4.24 / 2.5, -0.3).round(3).tolist()
+    [-0.3]
+    """
+    if exponent == "gross_published_xi":
+        return np.full(np.shape(sigma), published)
+    if exponent == "gross_reinferred_xi":
+        return theta / tail_index / (sigma - 1.0) - 1.0
+    return (1.0 + theta / tail_index) / sigma - 1.0
 
 
 def calibration_problem(

@@ -9,16 +9,15 @@ import numpy as np
 from bigpush_est.data.economy import EconomyBundle
 from bigpush_est.data.published import PublishedTables
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS
+from bigpush_est.equilibrium.spatial.effects import DIFFERENCES, effects_of_push
 from bigpush_est.equilibrium.spatial.inversion import Inversion
 from bigpush_est.equilibrium.spatial.outcomes import measure, welfare
 from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS
-from bigpush_est.quantitative.artefacts import Arrays, last, stretched
+from bigpush_est.quantitative.artefacts import Arrays, last, outcomes_of, stretched
 from bigpush_est.quantitative.scorecard import scorecard
 from bigpush_est.quantitative.study import QuantitativeStudy
 
 type Row = dict[str, Any]
-#: A region gains if its heavy GDP share is higher by more than this (fraction).
-_GAIN = 5e-5
 
 
 def build_results(
@@ -165,45 +164,16 @@ def _fundamentals(study: QuantitativeStudy, inversions: list[Inversion]) -> list
 
 def effect_of_push(study: QuantitativeStudy, paths: Arrays) -> dict[str, Any]:
     """Return Table 3's differences, baseline less counterfactual, fractions; welfare as relative changes."""
-    heavy = study.problem().adopting_sector
-    labour = study.bundle.labour / study.bundle.labour.sum()
-    periods = max(paths["push.consumption"].shape[0], paths["none.consumption"].shape[0])
-    consumption = [stretched(paths, side, "consumption", periods)[:, None] for side in ("push", "none")]
-    gains = welfare(consumption[0], consumption[1], study.spec.paths.discount)
-
-    def gap(outcome: str) -> float:
-        return float(last(paths, "push", outcome)[heavy] - last(paths, "none", outcome)[heavy])
-
-    def local(outcome: str) -> list[float]:
-        difference = last(paths, "push", outcome)[heavy] - last(paths, "none", outcome)[heavy]
-        return [float(np.nanmin(difference)), float(np.nanmax(difference))]
-
-    share = [float(last(paths, side, "gdp_share")[heavy]) for side in ("push", "none")]
-    regional = last(paths, "push", "regional_gdp_share")[heavy] - last(paths, "none", "regional_gdp_share")[heavy]
-    output = last(paths, "push", "output") / last(paths, "none", "output") - 1.0
-    weight = paths["push.gross_output"][0]  # footnote 18: initial gross output
+    heavy, labour = study.problem().adopting_sector, study.bundle.labour / study.bundle.labour.sum()
+    sides = [outcomes_of(paths, side) for side in ("push", "none")]
+    found = effects_of_push(*sides, heavy=heavy, labour=labour, discount=study.spec.paths.discount)
+    one = {key: values[0] for key, values in found.items()}
+    local = {key: one.pop(f"regional_{key}") for key in DIFFERENCES}
+    gain = one.pop("regional_welfare")
     return {
-        "gdp_share": gap("gdp_share"),
-        "gdp_share_push": share[0],
-        "gdp_share_none": share[1],
-        "gdp_share_relative": (share[0] - share[1]) / share[0],
-        "export_intensity": gap("export_intensity"),
-        "export_intensity_push": float(last(paths, "push", "export_intensity")[heavy]),
-        "export_intensity_none": float(last(paths, "none", "export_intensity")[heavy]),
-        "employment_share": gap("employment_share"),
-        "employment_share_push": float(last(paths, "push", "employment_share")[heavy]),
-        "employment_share_none": float(last(paths, "none", "employment_share")[heavy]),
-        "welfare_log": float((gains["log"][0] * labour).sum()),
-        "welfare_linear": float((gains["linear"][0] * labour).sum()),
-        "gdp_share_local": local("regional_gdp_share"),
-        "export_intensity_local": local("regional_export_intensity"),
-        "employment_share_local": local("regional_employment_share"),
-        "welfare_local": [float(gains["log"].min()), float(gains["log"].max())],
-        "regions_that_gain": int((regional > _GAIN).sum()),
-        "output": [float(value) for value in output],
-        "output_total": float((output * weight).sum() / weight.sum()),
-        "industrialised_push": int((last(paths, "push", "shares")[heavy] > 0.5).sum()),
-        "industrialised_none": int((last(paths, "none", "shares")[heavy] > 0.5).sum()),
+        **{key: value.tolist() for key, value in one.items()},
+        **{f"{key}_local": [float(np.nanmin(value)), float(np.nanmax(value))] for key, value in local.items()},
+        "welfare_local": [float(gain.min()), float(gain.max())],
     }
 
 

@@ -17,7 +17,7 @@ from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS, CalibrationProblem
 from bigpush_est.errors import InvalidValue, MissingKey, UnknownKey
 from bigpush_est.quantitative.ensemble import DrawnEconomy, load_ensemble
-from bigpush_est.quantitative.problem import ExternalParameters, calibration_problem, moment_names
+from bigpush_est.quantitative.problem import ExternalParameters, calibration_problem, moment_names, tail_elasticity
 from bigpush_est.quantitative.spec import QuantitativeSpec
 from bigpush_est.study import changed_tables, read_study, source_hash
 from bigpush_est.study_spec import parse_tables
@@ -111,12 +111,8 @@ class QuantitativeStudy:
     def distortion_elasticity(self) -> float:
         """ξ of the heavy sector, from the tail of sales; −0.30 at the paper's σ, θ and kept sales."""
         given = self.spec.parameters
-        theta = given.pareto_ratio * (given.sigma - 1.0)
-        if given.exponent == "gross_published_xi":
-            return self.tables.value("xi_heavy")
-        if given.exponent == "gross_reinferred_xi":
-            return theta / self.tail_index / (given.sigma - 1.0) - 1.0
-        return (1.0 + theta / self.tail_index) / given.sigma - 1.0
+        sigma, theta = np.array(given.sigma), np.array(given.pareto_ratio * (given.sigma - 1.0))
+        return float(tail_elasticity(given.exponent, sigma, theta, self.tail_index, self.tables.value("xi_heavy")))
 
     def external(self) -> ExternalParameters:
         """Return σ, θ, η and δ: the estimates over the exponent e, unless the study gives η and δ."""

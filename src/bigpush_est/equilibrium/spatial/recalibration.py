@@ -208,7 +208,7 @@ def _finished(anchor: Anchor, external: ExternalDraws, search: Search, defined: 
     def known(values: NDArray[np.float64]) -> FloatArray:
         return np.where(failed.reshape(-1, *(1,) * (values.ndim - 1)), np.nan, values)
 
-    worst: FloatArray = np.max([np.maximum(one.residual, one.equilibrium.residual) for one in found], axis=0)
+    worst = np.stack([np.maximum(one.residual, one.equilibrium.residual) for one in found]).max(axis=0)
     return Recalibration(
         known(parameters),
         known(moments(anchor.problem, found)),
