@@ -107,12 +107,14 @@ def _nutpie(model: NutsModel, settings: "SamplerSettings", seed: int, cores: int
     if key not in _COMPILED:
         _COMPILED[key] = (nutpie.compile_pymc_model(model.build()), shapes)
     compiled, expected = _COMPILED[key]
+    # data that the density does not use (an axis of one point, say) are not part of the compiled code
+    used = {variable.name for variable in compiled.shared_var_keys}
     # data of another shape would end the process at exit: refuse them before the sampler sees them
     if shapes != expected:
         raise AssertionError("a model's data changed shape within one structure")
     try:
         return nutpie.sample(
-            compiled.with_data(**arrays),
+            compiled.with_data(**{name: array for name, array in arrays.items() if name in used}),
             draws=settings.draws,
             tune=settings.tune,
             chains=settings.chains,

@@ -285,6 +285,8 @@ class Prior:
             return pm.Beta(name, alpha=n[0], beta=n[1])
         if self.family == "uniform":
             return pm.Uniform(name, lower=n[0], upper=n[1])
+        if self.family == "normal" and np.isinf(low) and np.isinf(high):
+            return pm.Normal(name, mu=n[0], sigma=n[1])
         if self.family == "normal":
             return pm.TruncatedNormal(name, mu=n[0], sigma=n[1], lower=low, upper=upper)
         return n[0]
