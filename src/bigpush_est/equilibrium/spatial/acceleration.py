@@ -6,10 +6,13 @@ does not make the others wait.
 """
 
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from functools import cache
+from types import ModuleType
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import lapack
 
 from bigpush_est.equilibrium.adoption_map import FloatArray, Index
 
@@ -27,14 +30,47 @@ class ResidualSystem(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Factors:
+    """The LU factors of a Jacobian in single precision: a third of the work of its inverse, slower for a few rows.
+
+    ``lower_upper`` is (K, K), columns first, and ``pivots`` (K,), as LAPACK has them.
+    """
+
+    lower_upper: NDArray[np.float32]
+    pivots: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, derivatives: NDArray[np.float32]) -> Self:
+        """Factor ∂ residual_r/∂ unknown_i, unknowns first, (K, K), in its place; ``LinAlgError`` if it is singular."""
+        factors, pivots, problem = lapack.sgetrf(derivatives.T, overwrite_a=1)
+        if problem or not np.isfinite(factors).all():
+            raise np.linalg.LinAlgError("singular Jacobian")
+        return cls(factors, pivots)
+
+    def step(self, residual: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return Newton's step at residuals (B, K), which are overwritten."""
+        solved, _ = lapack.sgetrs(self.lower_upper, self.pivots, residual.T, overwrite_b=1)
+        step: NDArray[np.float32] = np.negative(solved.T)
+        return step
+
+    def inverse(self) -> FloatArray:
+        """Return the matrix by which residuals (B, K) are multiplied to become steps, in single precision."""
+        size = len(self.pivots)
+        # LAPACK's blocks: with the least memory that it takes this is several times as slow
+        inverse, _ = lapack.sgetri(self.lower_upper, self.pivots, lwork=64 * size)
+        step: FloatArray = np.negative(inverse.T)
+        return step
+
+
+@dataclass(frozen=True, slots=True)
 class Acceleration:
     """Settings of the iteration.
 
-    ``damping`` is per unknown, shape (K,), or a preconditioner for all of them, shape (K, K): see
+    ``damping`` is per unknown, shape (K,), or a preconditioner for all of them, shape (K, K) or factored: see
     ``newton_preconditioner``.
     """
 
-    damping: FloatArray
+    damping: FloatArray | Factors
     depth: int = 8
     tolerance: float = 1e-10
     max_iterations: int = 500
@@ -48,12 +84,13 @@ class Acceleration:
     #: precision is as good but for problems that are close to singular.
     precision: type[np.float32] | type[np.float64] = np.float32
 
-    def scale(self, residual: FloatArray, out: FloatArray) -> None:
-        """Write the residual's step, shape (B, K), to ``out``."""
+    def scaled(self, residual: FloatArray) -> FloatArray:
+        """Return the residual's step, shape (B, K), in double precision."""
+        if isinstance(self.damping, Factors):
+            return self.damping.step(residual.astype(np.float32)).astype(np.float64)
         if self.damping.ndim == 1:
-            np.multiply(residual, self.damping, out=out)
-        else:
-            out[...] = residual.astype(self.damping.dtype) @ self.damping
+            return residual * self.damping
+        return np.asarray(residual.astype(self.damping.dtype) @ self.damping, dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,116 +110,65 @@ class FixedPoints:
         self.converged[rows] |= other.converged
 
 
-class _History:
-    """The last ``depth`` differences of residuals and of (points + residuals), per row."""
-
-    def __init__(self, rows: int, size: int, settings: Acceleration) -> None:
-        depth = settings.depth
-        self.residuals: NDArray[Any] = np.zeros((rows, depth, size), dtype=settings.precision)
-        self.images: NDArray[Any] = np.zeros((rows, depth, size), dtype=settings.precision)
-        self.gram = np.zeros((rows, depth, depth))
-        self.products = np.zeros((rows, depth))
-        self.next = 0
-
-    def push(self, change: FloatArray, step: FloatArray, residual: FloatArray) -> None:
-        """Take in the change of the residual (overwritten), the step that made it, and the residual now, (B, K)."""
-        slot = self.next
-        latest = self.residuals[:, slot]
-        latest[...] = change
-        change += step
-        self.images[:, slot] = change
-        row = np.matmul(self.residuals, latest[:, :, None])[:, :, 0]
-        self.gram[:, slot, :] = row
-        self.gram[:, :, slot] = row
-        self.products = np.matmul(self.residuals, residual.astype(latest.dtype, copy=False)[:, :, None])[:, :, 0]
-        self.next = (slot + 1) % self.gram.shape[1]
-
-    def extrapolate(self, regularisation: float) -> NDArray[Any]:
-        """Return what to subtract from point + residual, shape (B, K)."""
-        rows, depth, _ = self.gram.shape
-        # each difference scaled to length one: late ones are many orders smaller than early ones
-        square = self.gram.reshape(rows, -1)[:, :: depth + 1]
-        inverse = 1.0 / np.sqrt(np.maximum(square, _TINY))
-        system = self.gram * inverse[:, :, None]
-        system *= inverse[:, None, :]
-        system.reshape(rows, -1)[:, :: depth + 1] = 1.0 + regularisation
-        weights = np.linalg.solve(system, (self.products * inverse)[:, :, None])[:, :, 0]
-        weights *= inverse
-        combined: NDArray[Any] = np.matmul(weights.astype(self.images.dtype)[:, None], self.images)[:, 0]
-        return combined
-
-    def forget(self, rows: Index) -> None:
-        for values in (self.residuals, self.images, self.gram, self.products):
-            values[rows] = 0.0
-
-    def keep(self, rows: Index) -> None:
-        self.residuals, self.images = self.residuals[rows], self.images[rows]
-        self.gram, self.products = self.gram[rows], self.products[rows]
-
-
-#: Stands for the square of a difference that is not there.
-_TINY = 1e-200
 #: Rows that are done leave the batch when they are this share of it.
 _LEAVING_SHARE = 0.1
 
 
+@cache
+def _compiled() -> ModuleType:
+    """Return the compiled arithmetic: imported when it is first needed, as its compiler takes long to import."""
+    from bigpush_est.equilibrium.spatial import extrapolation
+
+    return extrapolation
+
+
 def accelerated_fixed_points(system: ResidualSystem, start: FloatArray, settings: Acceleration) -> FixedPoints:
     """Iterate every row of ``start`` (B, K) until its residual is within tolerance; ``start`` is not written to."""
-    count, size = start.shape
-    points = np.array(start, dtype=np.float64)
-    best_residual = np.full(count, np.inf)
-    iterations = np.zeros(count, dtype=np.int64)
-    done = np.zeros(count, dtype=bool)
+    (count, size), depth, kernel = start.shape, settings.depth, _compiled()
+    current = np.array(start, dtype=np.float64, order="C")
+    best, best_error = current.copy(), np.full(count, np.inf)
+    before, step = np.zeros_like(current), np.zeros_like(current)
+    residuals, images = np.zeros((2, count, depth, size), dtype=settings.precision)
+    gram = np.zeros((count, depth, depth))
+    iterations, done = np.zeros(count, dtype=np.int64), np.zeros(count, dtype=bool)
     rows = np.arange(count)  # of the batch
     finished = np.zeros(count, dtype=bool)
-    current, best, best_error = points.copy(), points.copy(), np.full(count, np.inf)
-    history = _History(count, size, settings)
-    step, scaled, before = (np.zeros_like(current) for _ in range(3))
     for iteration in range(settings.max_iterations + 1):
-        residual = system.residual(current)
-        error = np.maximum(residual.max(axis=1), -residual.min(axis=1))
-        bad = ~np.isfinite(error)
-        if bad.any():
-            error[bad], residual[bad] = np.inf, 0.0
-        better = error < best_error
-        if better.all():
-            best[...], best_error = current, error
-        else:
-            best[better] = current[better]
-            best_error = np.minimum(best_error, error)
-        good = best_error <= settings.tolerance
+        residual = system.residual(current if rows.size == count else current[rows])
+        error = np.empty(rows.size)
+        kernel.examine(rows, current, residual, residual.view(np.int64), best, best_error, error)
+        good = best_error[rows] <= settings.tolerance
         # a row that begins where nothing is finite has nowhere to go
-        ended = good | np.isinf(best_error)
+        ended = good | np.isinf(best_error[rows])
         last = iteration == settings.max_iterations
         if last or ended.any():
             leaving = ~finished & (ended | last)
-            out = rows[leaving]
-            points[out], best_residual[out], iterations[out] = best[leaving], best_error[leaving], iteration
-            done[out] = good[leaving]
+            iterations[rows[leaving]], done[rows[leaving]] = iteration, good[leaving]
             finished |= ended
             if last or finished.all():
                 break
             if finished.mean() >= _LEAVING_SHARE:
                 stay = np.flatnonzero(~finished)
-                rows, current, residual, error = rows[stay], current[stay], residual[stay], error[stay]
-                best, best_error, finished = best[stay], best_error[stay], finished[stay]
-                step, scaled, before = step[stay], scaled[stay], before[stay]
+                rows, residual, error, finished = rows[stay], residual[stay], error[stay], finished[stay]
                 system = system.select(stay)
-                history.keep(stay)
-        settings.scale(residual, scaled)
-        if iteration:
-            history.push(np.subtract(scaled, before, out=before), step, scaled)
-        np.subtract(scaled, history.extrapolate(settings.regularisation), out=step)
-        lost = error > settings.blow_up * best_error  # of no use where there is no best point yet
-        if lost.any():
-            history.forget(lost)
-            step[lost] = best[lost] - current[lost]
-        largest = np.maximum(step.max(axis=1), -step.min(axis=1))
-        if largest.max() > settings.step_limit:
-            step *= np.minimum(1.0, settings.step_limit / np.maximum(largest, settings.step_limit))[:, None]
-        scaled, before = before, scaled
-        current += step
-    return FixedPoints(points, best_residual, iterations, done)
+        kernel.advance(
+            rows,
+            settings.scaled(residual),
+            error,
+            current,
+            best,
+            best_error,
+            before,
+            step,
+            residuals,
+            images,
+            gram,
+            iteration,
+            settings.regularisation,
+            settings.blow_up,
+            settings.step_limit,
+        )
+    return FixedPoints(best, best_error, iterations, done)
 
 
 def newton_preconditioner(system: ResidualSystem, point: FloatArray, step: float = 1e-6, rows: int = 128) -> FloatArray:
@@ -199,4 +185,5 @@ def newton_preconditioner(system: ResidualSystem, point: FloatArray, step: float
         moved = np.repeat(point[None], last - first, axis=0)
         moved[np.arange(last - first), np.arange(first, last)] += step
         jacobian[first:last] = (system.residual(moved) - base) / step
-    return np.linalg.inv(-jacobian).astype(np.float32)
+    inverse: FloatArray = np.linalg.inv(-jacobian).astype(np.float32)
+    return inverse

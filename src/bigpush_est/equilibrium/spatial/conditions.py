@@ -15,7 +15,10 @@ firms pay, plus tariffs: the sums below take it in that form.  Arrays have secto
 """
 
 import math
+from copy import copy
 from dataclasses import dataclass
+from functools import cache
+from types import ModuleType
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -23,12 +26,7 @@ from numpy.typing import NDArray
 
 from bigpush_est.equilibrium.adoption_map import FloatArray, Index
 from bigpush_est.equilibrium.spatial.economy import SHAPES, SpatialEconomy
-from bigpush_est.equilibrium.spatial.firms import Allocator, CellOutcome, Sectors, build_sectors, stacked
-
-#: Least income per unit of wages: far from a solution subsidies can exceed all income, of which there is then no log.
-_LEAST_INCOME = 1e-9
-#: Points of fewer numbers than this are evaluated with new arrays, which the system's allocator serves faster.
-_WORTH_KEEPING = 8192
+from bigpush_est.equilibrium.spatial.firms import CellOutcome, firm_constants, taken, whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +90,8 @@ class Evaluation:
     @property
     def solvent(self) -> NDArray[np.bool_]:
         """Whether households are left with an income, (B,): where subsidies take all, nothing is an equilibrium."""
-        solvent: NDArray[np.bool_] = self.income.sum(axis=1) > 2.0 * _LEAST_INCOME * self.wage_bill.sum(axis=1)
+        least = 2.0 * _compiled().LEAST_INCOME * self.wage_bill.sum(axis=1)
+        solvent: NDArray[np.bool_] = self.income.sum(axis=1) > least
         return solvent
 
     def national(self, key: str) -> FloatArray:
@@ -101,58 +100,39 @@ class Evaluation:
         return total
 
 
-class Memory:
+class _Memory:
     """Memory for an evaluation's arrays that the next evaluation uses again: new pages cost more than their use."""
 
     def __init__(self) -> None:
-        self._block = np.empty(0)
-        self._views: dict[tuple[int, tuple[int, ...]], FloatArray] = {}
-        self.used, self._needed = 0, 0
+        self._blocks: dict[str, FloatArray] = {}
+        self._views: dict[tuple[str, tuple[int, ...]], FloatArray] = {}
 
-    def reset(self) -> None:
-        """Start anew: every array handed out before may be overwritten."""
-        if self._needed > self._block.size:
-            self._block = np.empty(self._needed)
-            self._views.clear()
-        self.used = 0
-
-    def forget(self) -> None:
-        """Prepare for arrays of other shapes."""
-        self._views.clear()
-
-    def empty(self, shape: tuple[int, ...]) -> FloatArray:
-        """Return an array that is valid until memory before it is given back or reset."""
-        key = (self.used, shape)
-        view = self._views.get(key)
+    def empty(self, name: str, *shape: int) -> FloatArray:
+        """Return an array with undefined values, valid until the next one of that name."""
+        view = self._views.get((name, shape))
         if view is None:
-            view = self._view(shape)
-            self._views[key] = view
-        self.used += view.size
+            size = math.prod(shape)
+            block = self._blocks.get(name)
+            if block is None or block.size < size:
+                block = self._blocks[name] = np.empty(size)
+                self._views.clear()
+            view = self._views[name, shape] = block[:size].reshape(shape)
         return view
 
-    def _view(self, shape: tuple[int, ...]) -> FloatArray:
-        size = math.prod(shape)
-        self._needed = max(self._needed, self.used + size)
-        if self.used + size > self._block.size:
-            return np.empty(shape)  # until the next reset
-        return self._block[self.used : self.used + size].reshape(shape)
 
+@cache
+def _compiled() -> ModuleType:
+    """Return the compiled arithmetic: imported when it is first needed, as its compiler takes long to import."""
+    from bigpush_est.equilibrium.spatial import kernel
 
-class _Flows(NamedTuple):
-    """One evaluation of the conditions, before it is taken apart by sector."""
-
-    cells: list[CellOutcome]  # by group
-    #: X (J), A (adopting sectors), wages for exporting (trading sectors), I: (rows, B, N)
-    payments: FloatArray
-    demand: FloatArray  # P^{σ−1} E, (J, B, N)
-    wage_bill: FloatArray  # (B, N)
-    residual: FloatArray  # (1 + 2J, B, N)
+    return kernel
 
 
 class StaticSystem:
     """Section 5's equilibrium conditions for a batch of draws: constants computed once, residuals many times.
 
-    ``index`` chooses draws of the economy; ``lagged_share`` is then theirs, (J, N) or (B, J, N).
+    ``index`` chooses draws of the economy; ``lagged_share`` is then theirs, (J, N) or (B, J, N).  ``rows`` says which
+    draw's constants a row of the batch has (None: its own); labour, preferences and freeness are the rows' own.
     """
 
     def __init__(self, economy: SpatialEconomy, lagged_share: FloatArray, index: Index | None = None) -> None:
@@ -163,193 +143,220 @@ class StaticSystem:
             return values if index is None else values[index]
 
         self.economy = economy
-        count = economy.n_sectors
-        self.groups, self.log_scale = build_sectors(economy, lagged_share, index)
-        elasticity = stacked(economy, "distortion_elasticity", index)
-        self.exponent = stacked(economy, "sigma", index) * (1.0 + elasticity) - 1.0  # ρ
-        bundle = _bundle(take("labour_share"), take("input_share"))
-        adoption = _bundle(take("adoption_labour_share"), take("adoption_input_share"))
-        sigma = take("sigma")[:, None]  # (B or 1, 1)
-        self.sigma = sigma
-        self.power = sigma - 1.0
-        #: log c^{1−σ} and, of sectors that adopt, log c^T: weights of log w and log P
-        self.cost_weights = -self.power[:, :, None] * bundle
-        self.adopting = [j for j in range(count) if economy.adopts[j]]
-        self.bundle_weights = adoption[:, self.adopting]
-        self.trading = [j for j in range(count) if economy.trades[j]]
-        self.preference = take("preference_share")
-        self.spending_weights = self._spending_weights(bundle, adoption)
-        self.markup_inverse = self.power / sigma
-        self.labour = take("labour")
-        self.freeness = take("freeness").transpose(1, 0, 2, 3)  # (J, B or 1, N, N)
-        self.freeness_back = self.freeness.swapaxes(2, 3)
-        tariff, price = stacked(economy, "tariff", index), stacked(economy, "foreign_price", index)
+        count, size = economy.n_sectors, economy.n_regions
+        self.adopting = np.flatnonzero(economy.adopts).tolist()
+        self.trading = np.flatnonzero(economy.trades).tolist()
+        sigma = taken(economy, "sigma", index)
+        elasticity = taken(economy, "distortion_elasticity", index)
+        tariff, price = taken(economy, "tariff", index), taken(economy, "foreign_price", index)
+        self.power, self.elasticity = sigma - 1.0, elasticity
+        self.exponent = sigma * (1.0 + elasticity) - 1.0  # ρ, (B or 1, J, 1)
         with np.errstate(divide="ignore"):
             paid = np.exp(-self.power * np.log(price * (1.0 + tariff)))
-        self.imported = paid * stacked(economy, "port_freeness", index)  # (P^f (1+t) d^x)^{1−σ}, (J, B or 1, N)
-        self.tariff_rate = (tariff / (1.0 + tariff))[:, :, 0]
-        self.tariffs = self.tariff_rate[:, :, None] * self.imported
-        self.imports = self.imported.reshape(count, -1).any(axis=1).tolist()
+        imported = paid * taken(economy, "port_freeness", index)
+        self.tariff_rate = tariff / (1.0 + tariff)
+        bundle = _bundle(take("labour_share"), take("input_share"))
+        adoption = _bundle(take("adoption_labour_share"), take("adoption_input_share"))
+        preference = take("preference_share")
+        self.constants = _compiled().Constants(
+            *firm_constants(economy, lagged_share, index),
+            imported=whole(imported, count, size),
+            tariffs=whole(self.tariff_rate * imported, count, size),
+            cost=-self.power * bundle,
+            bundle=np.ascontiguousarray(adoption[:, self.adopting]),
+            spending=self._spending_weights(bundle, adoption, preference),
+        )
+        self.rows: NDArray[np.int64] | None = None
+        self.labour, self.preference = np.ascontiguousarray(take("labour")), preference
+        self.freeness = take("freeness").transpose(1, 0, 2, 3)  # (J, B or 1, N, N)
+        self.subsidy_ratio = _ratio(taken(economy, "subsidy", index))
+        self.general_subsidy = taken(economy, "general_subsidy", index)
+        self.imports = imported.any(axis=(0, 2)).tolist()
         #: without foreign trade nothing fixes the price level: mean wages are then set to 1
         self.closed = not self.trading
-        self.memory = Memory()
+        self.memory = _Memory()
 
     @property
     def sectors(self) -> range:
         """The sectors' numbers."""
         return range(len(self.imports))
 
-    def _spending_weights(self, bundle: FloatArray, adoption: FloatArray) -> FloatArray:
+    def _spending_weights(self, bundle: FloatArray, adoption: FloatArray, preference: FloatArray) -> FloatArray:
         """Weights (B or 1, 1 + J, rows) that take payments to labour's pay and expenditure by sector."""
-        count = bundle.shape[1]
-        draws = max(bundle.shape[0], adoption.shape[0], self.preference.shape[0])
-        rows = count + len(self.adopting) + len(self.trading) + 1
-        weights = np.zeros((draws, 1 + count, rows))
+        count, adopting = bundle.shape[1], len(self.adopting)
+        draws = max(bundle.shape[0], adoption.shape[0], preference.shape[0])
+        weights = np.zeros((draws, 1 + count, count + adopting + len(self.trading) + 1))
         weights[:, :, :count] = bundle.transpose(0, 2, 1)
-        weights[:, :, count : count + len(self.adopting)] = adoption[:, self.adopting].transpose(0, 2, 1)
-        weights[:, 0, count + len(self.adopting) : -1] = 1.0
-        weights[:, 1:, -1] = self.preference
+        weights[:, :, count : count + adopting] = adoption[:, self.adopting].transpose(0, 2, 1)
+        weights[:, 0, count + adopting : -1] = 1.0
+        weights[:, 1:, -1] = preference
         return weights
 
     def select(self, index: Index) -> Self:
-        """Return the system of some draws."""
-        chosen = object.__new__(type(self))
-        for key, value in self.__dict__.items():
-            if isinstance(value, np.ndarray):
-                axis = 1 if key in _SECTORS_FIRST else 0
-                if value.shape[axis] > 1:
-                    value = value[:, index] if axis else value[index]
-            chosen.__dict__[key] = value
-        chosen.groups = [group.select(index) for group in self.groups]
-        chosen.memory.forget()
+        """Return the system of some rows."""
+        chosen = copy(self)
+        chosen.rows = np.asarray(index, dtype=np.int64) if self.rows is None else self.rows[index]
+        for key in ("labour", "preference"):
+            values = getattr(self, key)
+            setattr(chosen, key, values[index] if values.shape[0] > 1 else values)
+        if self.freeness.shape[1] > 1:
+            chosen.freeness = self.freeness[:, index]
         return chosen
 
     def shifted(self, productivity: FloatArray, demand: FloatArray, price: FloatArray) -> Self:
         """Return the system with fundamentals changed by logs: φ^min (J, B, N), D^x (J, B) and P^f (J, B)."""
-        moved = object.__new__(type(self))
-        moved.__dict__.update(self.__dict__)
-        moved.groups = [group.shifted(productivity[group.rows], demand[group.rows, :, None]) for group in self.groups]
-        moved.log_scale = self.log_scale + self.exponent * productivity
-        change = np.exp(-self.power * price[:, :, None])
-        moved.imported, moved.tariffs = self.imported * change, self.tariffs * change
+        moved, old = copy(self), self.constants
+        rows = self.rows_of(productivity.shape[1])
+
+        def own(values: FloatArray) -> FloatArray:
+            return values if values.shape[0] == 1 else values[rows]
+
+        log_floor = productivity.transpose(1, 0, 2)
+        change = np.exp(-own(self.power) * price.T[:, :, None])
+        abroad = demand.T[:, self.trading, None]
+        foreign = np.array(np.broadcast_to(own(old.foreign), (len(rows), *old.foreign.shape[1:])))
+        foreign[:, :, 0] *= np.exp(abroad)
+        foreign[:, :, 1] -= abroad
+        new = {
+            "log_scale": own(old.log_scale) + own(self.exponent) * log_floor,
+            "foreign": foreign,
+            "imported": own(old.imported) * change,
+            "tariffs": own(old.tariffs) * change,
+        }
+        if self.elasticity.any():
+            new["gross_unit"] = own(old.gross_unit) * np.exp(-own(self.elasticity) * log_floor)
+        rest = {key: own(getattr(old, key)) for key in old._fields if key not in ("kind", *new)}
+        moved.constants, moved.rows = old._replace(**new, **rest), None
+        for key in ("power", "exponent", "elasticity", "tariff_rate", "subsidy_ratio", "general_subsidy"):
+            setattr(moved, key, own(getattr(self, key)))
         return moved
 
     def residual(self, points: FloatArray) -> FloatArray:
         """Return the log residuals at points (B, (1 + 2J) N)."""
-        memory = self.memory if points.size > _WORTH_KEEPING else None
-        if memory is not None:
-            memory.reset()
-        residual = self._flows(points, memory).residual
-        return np.array(residual.transpose(1, 0, 2), order="C").reshape(points.shape)
+        return self._flows(points).residual.reshape(points.shape)
 
     def evaluate(self, points: FloatArray) -> Evaluation:
         """Return the whole economy at points (B, (1 + 2J) N)."""
-        flows = self._flows(points)
+        kernel, flows = _compiled(), self._flows(points, details=True)
+        rows, count = self.rows_of(len(points)), len(self.imports)
+
+        def own(values: FloatArray, j: int) -> FloatArray:
+            """One sector's constants, (B or 1, N or 1)."""
+            mine = values if values.shape[0] == 1 else values[rows]
+            return mine[:, j if values.shape[1] > 1 else 0]
+
         accounts = []
-        for group, cells in zip(self.groups, flows.cells, strict=True):
-            for row, j in enumerate(range(group.rows.start, group.rows.stop)):
-                accounts.append(
-                    SectorAccount(
-                        cell=cells.of(row),
-                        production=flows.payments[j],
-                        adoption=flows.payments[self._row_of_adoption(j)] if j in self.adopting else None,
-                        export_labour=flows.payments[self._row_of_exporting(j)] if j in self.trading else None,
-                        imports=self.imported[j] * flows.demand[j] if self.imports[j] else None,
-                        sigma=self.sigma[:, 0],
-                        tariff_rate=self.tariff_rate[j],
-                        subsidy_ratio=_of(group.subsidy, row),
-                        general_subsidy=_of(group.general_subsidy, row),
-                    )
+        for j in self.sectors:
+            detail, adopts, trades = flows.details[:, j], j in self.adopting, j in self.trading
+            accounts.append(
+                SectorAccount(
+                    cell=CellOutcome(
+                        home_supply=flows.supply[j],
+                        kept=detail[:, kernel.KEPT],
+                        kept_adopters=detail[:, kernel.KEPT_ADOPTERS]
+                        if self.constants.kind[j, kernel.SUBSIDISED]
+                        else None,
+                        gross=detail[:, kernel.GROSS],
+                        exported=detail[:, kernel.EXPORTED] if trades else None,
+                        adopters=detail[:, kernel.ADOPTERS] if adopts else None,
+                        exporters=detail[:, kernel.EXPORTERS] if trades else None,
+                        reach=detail[:, kernel.REACH] if adopts else None,
+                    ),
+                    production=flows.payments[:, j],
+                    adoption=flows.payments[:, count + self.adopting.index(j)] if adopts else None,
+                    export_labour=flows.payments[:, count + len(self.adopting) + self.trading.index(j)]
+                    if trades
+                    else None,
+                    imports=own(self.constants.imported, j) * flows.demand[j] if self.imports[j] else None,
+                    sigma=1.0 + own(self.power, j)[:, 0],
+                    tariff_rate=own(self.tariff_rate, j)[:, 0],
+                    subsidy_ratio=own(self.subsidy_ratio, j),
+                    general_subsidy=own(self.general_subsidy, j),
                 )
-        return Evaluation(accounts, flows.wage_bill, flows.payments[-1], flows.residual)
+            )
+        wage_bill = np.exp(points[:, : self.labour.shape[-1]]) * self.labour
+        return Evaluation(accounts, wage_bill, flows.payments[:, -1], flows.residual.transpose(1, 0, 2))
 
-    def _row_of_adoption(self, j: int) -> int:
-        return self.economy.n_sectors + self.adopting.index(j)
+    def rows_of(self, draws: int) -> NDArray[np.int64]:
+        """Return whose constants the rows of so many points have."""
+        if self.rows is None:
+            return _numbers(draws)
+        # several points of one economy, for derivatives
+        return self.rows if self.rows.size == draws else np.full(draws, self.rows[0])
 
-    def _row_of_exporting(self, j: int) -> int:
-        return self.economy.n_sectors + len(self.adopting) + self.trading.index(j)
+    def cells(self, points: FloatArray, factor: FloatArray) -> "Cells":
+        """Return what firms do at points (B, (1 + 2J) N) of one economy and ``factor`` (B,) times the first's demand.
 
-    def _flows(self, points: FloatArray, memory: "Memory | None" = None) -> _Flows:
+        A cell is here a function of w, P and its home demand: the pieces of a Jacobian.
+        """
+        kernel, draws, shape = _compiled(), points.shape[0], (len(self.imports), points.shape[0], self.labour.shape[-1])
+        points = np.ascontiguousarray(points).reshape(draws, -1, shape[-1])
+        rows, constants = self.rows_of(draws), self.constants
+        demand, supply, residual = np.empty(shape), np.empty(shape), np.empty(points.shape)
+        kernel.demands(points, rows, constants, demand)
+        demand[:] = demand[:, :1]
+        home = _across(demand, self.freeness.swapaxes(2, 3), np.empty(shape))
+        home *= factor[:, None]
+        payments = np.empty((draws, constants.spending.shape[2], shape[-1]))
+        details = np.empty((draws, shape[0], kernel.N_DETAILS, shape[-1]))
+        with np.errstate(all="ignore"):
+            kernel.choices(points, rows, constants, self.labour, demand, home, supply, payments, details, residual)
+        return Cells(demand, home, supply, payments, details[:, :, kernel.GROSS])
+
+    def _flows(self, points: FloatArray, details: bool = False) -> "_Flows":
         """Evaluate the conditions; an overflow far from a solution shows as a residual that is not finite.
 
-        With ``memory``, arrays are overwritten by the next evaluation, and those of ``cells`` already by this one.
+        Without ``details``, only residuals last: the rest is overwritten, and was kept of the last draw at most.
         """
-        with np.errstate(divide="ignore", invalid="ignore", over="ignore", under="ignore"):
-            return self._unguarded_flows(points, memory)
-
-    def _unguarded_flows(self, points: FloatArray, memory: "Memory | None") -> _Flows:
-        count, size, draws = len(self.imports), self.labour.shape[-1], points.shape[0]
-        empty: Allocator = np.empty if memory is None else memory.empty
-        by_sector = (count, draws, size)
-        logs = empty((1 + 2 * count, draws, size))
-        logs[...] = points.reshape(-1, 1 + 2 * count, size).transpose(1, 0, 2)
-        before, log_price, log_spend = logs[: 1 + count], logs[1 : 1 + count], logs[1 + count :]
-        wage = np.exp(logs[0], out=empty((draws, size)))
-        wage_bill = np.multiply(wage, self.labour, out=empty((draws, size)))
-        log_scale = _mix(self.cost_weights, before, empty(by_sector))
-        log_scale += self.log_scale
-        log_bundle = _mix(self.bundle_weights, before, empty((len(self.adopting), draws, size)))
-        demand = np.multiply(log_price, self.power, out=empty(by_sector))
-        demand += log_spend
-        np.exp(demand, out=demand)
-        # D_nj = Σ_m d_nmj^{1−σ} P_mj^{σ−1} E_mj
-        home = _across(demand, self.freeness_back, empty(by_sector))
-        payments = empty((self.spending_weights.shape[2], draws, size))
-        supply, gross, cells = empty(by_sector), empty(by_sector), []
-        adopter, trader = count, count + len(self.adopting)
-        here = 0 if memory is None else memory.used
-        for group in self.groups:
-            rows, more = group.rows, group.rows.stop - group.rows.start
-            bundles = log_bundle[adopter - count : adopter - count + more]
-            cell = group.outcome(logs[0], wage, log_scale[rows], bundles, home[rows], empty, supply[rows], gross[rows])
-            self._pay_for_inputs(group, cell, payments[rows])
-            if cell.adopters is not None and cell.outlay is not None:
-                adopted = payments[adopter : adopter + more]
-                np.multiply(cell.adopters, cell.outlay, out=adopted)
-                adopted *= group.firm_mass
-                adopter += more
-            if cell.exporters is not None:
-                exporting = payments[trader : trader + more]
-                np.multiply(cell.exporters, group.export_labour, out=exporting)
-                exporting *= wage
-                trader += more
-            if memory is None:
-                cells.append(cell)
-            else:
-                memory.used = here
-        earned = _national(gross) - _national(payments[:-1])
-        if not self.closed:
-            earned += _weighted(demand, self.tariffs)
-        income_per_wage = 1.0 + earned / wage_bill.sum(axis=1)
-        np.multiply(wage_bill, np.maximum(income_per_wage, _LEAST_INCOME)[:, None], out=payments[-1])
-        residual = empty(logs.shape)
-        _mix(self.spending_weights[:, :1], payments, residual[:1])
-        _mix(self.spending_weights[:, 1:], payments, residual[1 + count :])
-        prices = _across(supply, self.freeness, residual[1 : 1 + count])
-        if not self.closed:
-            prices += self.imported
-        np.log(residual, out=residual)
-        prices *= -1.0 / self.power
-        residual -= logs
-        residual[0] -= np.log(self.labour)
-        if self.closed:
-            residual -= np.log(wage_bill.sum(axis=1) / self.labour.sum(axis=1))[None, :, None]
-        return _Flows(cells, payments, demand, wage_bill, residual)
-
-    def _pay_for_inputs(self, group: Sectors, cell: CellOutcome, inputs: FloatArray) -> None:
-        """X of a group, written to ``inputs``."""
-        kept, extra = cell.kept, cell.kept_adopters
-        if extra is not None:
-            extra = np.multiply(extra, group.subsidy)
-            np.add(kept, extra, out=inputs)
-            kept = inputs
-        np.multiply(kept, self.markup_inverse, out=inputs)
-        if group.generally_subsidised:
-            inputs /= 1.0 - group.general_subsidy
+        kernel, draws, size, count = _compiled(), points.shape[0], self.labour.shape[-1], len(self.imports)
+        points = np.ascontiguousarray(points, dtype=np.float64).reshape(draws, 1 + 2 * count, size)
+        rows, constants = self.rows_of(draws), self.constants
+        memory = _Memory() if details else self.memory
+        demand, home, supply = (memory.empty(name, count, draws, size) for name in ("demand", "home", "supply"))
+        kept = draws if details else 1
+        payments = memory.empty("payments", kept, constants.spending.shape[2], size)
+        cells = memory.empty("cells", kept, count, kernel.N_DETAILS, size)
+        residual = np.empty(points.shape)
+        # matrix products say where they overflow: a floating-point flag, which some have raised for nothing
+        with np.errstate(all="ignore"):
+            kernel.demands(points, rows, constants, demand)
+            # D_nj = Σ_m d_nmj^{1−σ} P_mj^{σ−1} E_mj
+            _across(demand, self.freeness.swapaxes(2, 3), home)
+            kernel.choices(points, rows, constants, self.labour, demand, home, supply, payments, cells, residual)
+            # home's demand is not needed any more
+            sums = _across(supply, self.freeness, home)
+            kernel.prices(points, rows, constants, self.labour, sums, self.closed, residual)
+        return _Flows(cells, payments, demand, supply, residual)
 
 
-#: Arrays of a system whose first axis is sectors, their second draws.
-_SECTORS_FIRST = frozenset(("log_scale", "exponent", "freeness", "freeness_back", "imported", "tariff_rate", "tariffs"))
+class Cells(NamedTuple):
+    """What firms do at B points of one economy, given their demand."""
+
+    demand: FloatArray  # P^{σ−1} E, (J, B, N), the first point's
+    home: FloatArray  # D, (J, B, N)
+    supply: FloatArray  # V, (J, B, N)
+    payments: FloatArray  # as of ``_Flows``, (B, rows, N)
+    gross: FloatArray  # R, (B, J, N)
+
+
+class _Flows(NamedTuple):
+    """One evaluation of the conditions, before it is taken apart by sector."""
+
+    details: FloatArray  # (B, J, kernel.N_DETAILS, N)
+    #: X (J), A (adopting sectors), wages for exporting (trading sectors), I: (B, rows, N)
+    payments: FloatArray
+    demand: FloatArray  # P^{σ−1} E, (J, B, N)
+    supply: FloatArray  # V, (J, B, N)
+    residual: FloatArray  # (B, 1 + 2J, N)
+
+
+@cache
+def _numbers(count: int) -> NDArray[np.int64]:
+    return np.arange(count)
+
+
+def _ratio(rate: FloatArray) -> FloatArray:
+    return rate / (1.0 - rate)
 
 
 def _bundle(labour: FloatArray, inputs: FloatArray) -> FloatArray:
@@ -359,41 +366,9 @@ def _bundle(labour: FloatArray, inputs: FloatArray) -> FloatArray:
     return np.concatenate(both, axis=-1)
 
 
-def _of(values: FloatArray, row: int) -> FloatArray:
-    """Return one sector's constants."""
-    one: FloatArray = values[row if values.shape[0] > 1 else 0]
-    return one
-
-
-def _national(values: FloatArray) -> FloatArray:
-    """Sum over sectors and regions, shape (B,)."""
-    total: FloatArray = np.add.reduce(values @ np.ones(values.shape[-1]), axis=0)
-    return total
-
-
-def _weighted(values: FloatArray, weights: FloatArray) -> FloatArray:
-    """Sum over sectors and regions, weighted by (J, B or 1, N), shape (B,)."""
-    total: FloatArray
-    if weights.shape[1] == 1:
-        total = np.add.reduce(np.matmul(values, weights.transpose(0, 2, 1))[:, :, 0], axis=0)
-    else:
-        total = np.einsum("jbn,jbn->b", values, weights)
-    return total
-
-
 def by_draw(values: FloatArray, base: int) -> FloatArray:
     """Put a draws' axis in front of values of ``base`` dimensions without draws: (B or 1, ...)."""
     return values if values.ndim > base else values[None]
-
-
-def _mix(weights: FloatArray, values: FloatArray, out: FloatArray) -> FloatArray:
-    """Σ_k weights[b, j, k] values[k, b, n], shape (J, B, N), written to ``out``."""
-    if weights.shape[0] == 1:
-        cells = values[0].size
-        np.matmul(weights[0], values.reshape(-1, cells), out=out.reshape(-1, cells))
-    else:
-        out[...] = np.matmul(weights, values.transpose(1, 0, 2)).transpose(1, 0, 2)
-    return out
 
 
 def _across(values: FloatArray, freeness: FloatArray, out: FloatArray) -> FloatArray:

@@ -12,13 +12,15 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 from bigpush_est.equilibrium.adoption_map import FloatArray, Index
 from bigpush_est.equilibrium.spatial.acceleration import (
     Acceleration,
+    Factors,
     FixedPoints,
     ResidualSystem,
     accelerated_fixed_points,
     newton_preconditioner,
 )
 from bigpush_est.equilibrium.spatial.conditions import StaticSystem, by_draw
-from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
+from bigpush_est.equilibrium.spatial.derivatives import static_derivatives
+from bigpush_est.equilibrium.spatial.economy import SHAPES, SpatialEconomy
 from bigpush_est.equilibrium.spatial.firms import CellOutcome
 from bigpush_est.errors import InvalidValue, ShapeMismatch
 
@@ -143,6 +145,7 @@ def solve_static(
         start = np.broadcast_to(start, (count, size))
     damping = [] if preconditioner is None else [(preconditioner, 5, 1)]
     default, attempts = default_attempts(economy, []), default_attempts(economy, damping)
+    middle = None
 
     def solve(first: int) -> StaticEquilibrium:
         index = np.arange(first, min(first + chunk, count))
@@ -150,8 +153,13 @@ def solve_static(
         chosen = index if 1 < economy.n_draws != index.size else None
         system = StaticSystem(economy, share, chosen)
         cold = cold_start(economy, index.size, chosen)
-        found = solve_by_attempts(system, cold if start is None else start[index], attempts, tolerance, max_iterations)
-        if start is not None and not found.converged.all():
+        if middle is not None:
+            settings = Acceleration(middle[1], depth=5, tolerance=tolerance, max_iterations=middle[2])
+            found = accelerated_fixed_points(system, np.broadcast_to(middle[0], cold.shape), settings)
+        else:
+            begin = cold if start is None else start[index]
+            found = solve_by_attempts(system, begin, attempts, tolerance, max_iterations)
+        if (start is not None or middle is not None) and not found.converged.all():
             again = np.flatnonzero(~found.converged)
             rest = system if again.size == index.size else system.select(again)
             found.put(again, solve_by_attempts(rest, cold[again], default, tolerance, max_iterations))
@@ -159,6 +167,8 @@ def solve_static(
 
     with one_thread_each():
         firsts = range(0, count, chunk)
+        if start is None and preconditioner is None and count >= _MANY:
+            middle = _middle(economy, lagged_share, tolerance, max_iterations)
         if workers > 1 and len(firsts) > 1:
             with ThreadPoolExecutor(workers) as pool:
                 pieces = list(pool.map(solve, firsts))
@@ -285,9 +295,53 @@ def _by_newton(system: ResidualSystem, best: FixedPoints, row: np.intp, toleranc
 def static_preconditioner(solution: StaticEquilibrium) -> FloatArray:
     """Return the preconditioner of a solved economy (its first draw), for solutions near it."""
     share = solution.lagged_share
-    system = StaticSystem(solution.economy.select(np.array([0])), share if share.ndim == 2 else share[:1])
+    economy = solution.economy.select(np.array([0])) if solution.economy.n_draws > 1 else solution.economy
+    system = StaticSystem(economy, share if share.ndim == 2 else share[:1])
     with one_thread_each():
-        return newton_preconditioner(system, solution.point[0])
+        return Factors.of(static_derivatives(system, solution.point[0])).inverse()
+
+
+#: How well the draw in the middle is solved: the others begin there, and it goes on with them.
+_ROUGHLY = 1e-3
+#: Draws from which a cold batch begins with one of them, whose Jacobian costs as much as a few other draws, and the
+#: iterations after which a draw is thought to be too far away from it.
+_MANY, _NEAR = 16, 40
+
+
+def _middle(
+    economy: SpatialEconomy, lagged_share: FloatArray, tolerance: float, max_iterations: int
+) -> tuple[FloatArray, Factors, int] | None:
+    """Solve one draw in the middle of the others: its point, its Jacobian, and how many iterations from there to try.
+
+    None if it is not solved, or if its Jacobian is singular.
+    """
+    row = np.array([_most_central(economy, lagged_share)])
+    share = lagged_share[row] if lagged_share.ndim == 3 and lagged_share.shape[0] > 1 else lagged_share
+    system = StaticSystem(economy, share, row if economy.n_draws > 1 else None)
+    begin = cold_start(economy, 1, row if economy.n_draws > 1 else None)
+    found = solve_by_attempts(
+        system, begin, default_attempts(economy, [])[:1], max(tolerance, _ROUGHLY), max_iterations
+    )
+    if not found.converged[0]:
+        return None
+    try:
+        factors = Factors.of(static_derivatives(system, found.points[0]))
+    except np.linalg.LinAlgError:
+        return None
+    return found.points, factors, min(max_iterations, _NEAR)
+
+
+def _most_central(economy: SpatialEconomy, lagged_share: FloatArray) -> int:
+    """Return the draw that is nearest to the means of what differs between draws, in standard deviations."""
+    fields_of = {key: getattr(economy, key) for key, shape in SHAPES.items() if len(shape) < len("JNM")}
+    varying = [values for key, values in fields_of.items() if values.ndim > len(SHAPES[key])]
+    distance = np.zeros(1)
+    for values in [*varying, lagged_share] if lagged_share.ndim == 3 else varying:
+        flat = np.where(np.isfinite(values), values, 0.0).reshape(values.shape[0], -1)
+        spread = flat.std(axis=0)
+        away = np.divide(flat - flat.mean(axis=0), spread, out=np.zeros_like(flat), where=spread > 0.0)
+        distance = distance + (away**2).mean(axis=1)
+    return int(np.argmin(distance))
 
 
 def _stack(parts: list[FloatArray | None], like: FloatArray) -> FloatArray:
