@@ -5,11 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from bigpush_est.equilibrium.spatial.dynamics import solve_path
+from bigpush_est.equilibrium.spatial.dynamics import solve_path, solve_paths
 from bigpush_est.equilibrium.spatial.economy import SHAPES, SpatialEconomy
 from bigpush_est.equilibrium.spatial.outcomes import Outcomes, measure, stack, welfare
 from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS, Baseline, Scenario, compare, without_push
 from bigpush_est.equilibrium.spatial.static import StaticEquilibrium, solve_static
+from bigpush_est.errors import InvalidValue
 
 from .test_dynamics import small_baseline
 from .test_inversion import HEAVY, small_economy
@@ -180,6 +181,59 @@ def test_compare_solves_what_the_sequences_say(baseline: Baseline) -> None:
             np.testing.assert_allclose(path.shares[-1], again.shares[-1], atol=1e-7)
     # kept revenue down by a tenth in the policy periods: fewer adopt in them
     assert found["worsened_level"].push.shares[2:4].sum() < found["baseline"].push.shares[2:4].sum()
+
+
+def test_compare_of_a_batch_is_its_paths() -> None:
+    """All draws and scenarios are one batch, which rows leave one after the other: each path is as it is alone."""
+    plain = small_baseline(0)
+    rng = np.random.default_rng(3)
+    eta, delta = rng.uniform(1.15, 1.35, 3), rng.uniform(0.4, 0.9, 3)
+    economies = tuple(one.changed(eta=eta, delta=delta) for one in plain.economies)
+    share, equilibria = plain.initial_share, []
+    for one in economies:
+        equilibria.append(solve_static(one, share))
+        share = equilibria[-1].adopter_share
+    batch = Baseline(economies, tuple(equilibria), plain.initial_share, heavy=HEAVY,
+                     freeness_without_highway=plain.freeness_without_highway)  # fmt: skip
+    found = compare(batch, max_periods=300)
+    for scene in (None, *SCENARIOS):
+        comparison = found["baseline" if scene is None else scene.name]
+        for push, path in ((True, comparison.push), (False, comparison.none)):
+            assert path.worst_residual.max() <= 1e-10
+            for d in range(3):
+                alone = solve_path(batch.draw(d).sequence(push, scene), batch.initial_share, max_periods=300)
+                length = alone.periods[0]
+                assert path.fate[d] == alone.fate[0] == "steady state"
+                assert abs(path.periods[d] - length) <= 1  # where the last change is at the tolerance
+                length = min(length, path.periods[d])
+                np.testing.assert_allclose(path.shares[: length + 1, d], alone.shares[: length + 1, 0], atol=1e-6)
+                np.testing.assert_allclose(
+                    path.outcomes.consumption[:length, d], alone.outcomes.consumption[:length, 0], rtol=1e-6
+                )
+                np.testing.assert_allclose(path.last.adopter_share[d], path.shares[-1, d], atol=0.0)
+                np.testing.assert_allclose(path.last.lagged_share[d], path.shares[path.periods[d] - 1, d], atol=0.0)
+                np.testing.assert_array_equal(path.shares[path.periods[d] :, d] - path.shares[-1, d], 0.0)
+
+
+def test_periods_that_paths_have_in_common_are_solved_once(baseline: Baseline, monkeypatch: pytest.MonkeyPatch) -> None:
+    solved: list[int] = []
+
+    def counted(economy: SpatialEconomy, share: Any, **options: Any) -> StaticEquilibrium:
+        solved.append(len(share))
+        return solve_static(economy, share, **options)
+
+    frozen = baseline.frozen()
+    sequences = [[*baseline.sequence(push)[:-1], frozen] for push in (True, False, False)]
+    sequences[2][:3] = sequences[1][:3]
+    paths = solve_paths(sequences, baseline.initial_share, solve=counted)
+    # the first year once, the policy periods with and without the push, then the two paths together
+    assert solved[:6] == [1, 1, 1, 1, 1, 2]
+    assert paths[2] is paths[1]
+    np.testing.assert_allclose(
+        paths[1].shares[-1], solve_path(sequences[1], baseline.initial_share).shares[-1], atol=1e-7
+    )
+    with pytest.raises(InvalidValue, match="one last economy"):
+        solve_paths([sequences[0], baseline.sequence(False)], baseline.initial_share)
 
 
 # ---------------------------------------------------------------------------------------------------------------------

@@ -5,9 +5,9 @@ import numpy as np
 from bigpush_est.equilibrium.adoption_map import FloatArray, Index
 
 #: Past changes from which the next one is predicted.
-_DEPTH = 3
+_DEPTH = 5
 #: Relative Tikhonov term: late changes are nearly parallel, and known only to the equilibria's tolerance.
-_REGULARISATION = 1e-6
+_REGULARISATION = 1e-8
 
 
 class Secants:
@@ -22,6 +22,13 @@ class Secants:
         self._known: tuple[FloatArray, FloatArray] | None = None
         self._states: list[FloatArray] = []
         self._points: list[FloatArray] = []
+
+    def keep(self, rows: Index) -> None:
+        """Forget all draws but some: the arrays to come are theirs."""
+        if self._known is not None:
+            self._known = self._known[0][rows], self._known[1][rows]
+        self._states = [one[rows] for one in self._states]
+        self._points = [one[rows] for one in self._points]
 
     def predict(self, point: FloatArray, state: FloatArray, following: FloatArray, rows: Index) -> FloatArray:
         """Return starts (B, K) of some rows at their ``following`` states.

@@ -10,7 +10,7 @@ from dataclasses import dataclass, fields, replace
 import numpy as np
 
 from bigpush_est.equilibrium.adoption_map import FloatArray
-from bigpush_est.equilibrium.spatial.dynamics import Path, solve_path
+from bigpush_est.equilibrium.spatial.dynamics import Path, solve_paths
 from bigpush_est.equilibrium.spatial.economy import SHAPES, SpatialEconomy
 from bigpush_est.equilibrium.spatial.outcomes import measure
 from bigpush_est.equilibrium.spatial.static import StaticEquilibrium, solve_static, static_preconditioner
@@ -89,7 +89,9 @@ def one_draw(economy: SpatialEconomy, index: int = 0) -> SpatialEconomy:
 
 
 def without_push(economy: SpatialEconomy) -> SpatialEconomy:
-    """Return the same economy with no adoption subsidy."""
+    """Return the same economy with no adoption subsidy: itself if it has none."""
+    if not economy.subsidy.any():
+        return economy
     return economy.changed(subsidy=np.zeros_like(economy.subsidy))
 
 
@@ -176,23 +178,21 @@ class Comparison:
 def compare(
     baseline: Baseline, scenarios: Sequence[Scenario | None] = (None, *SCENARIOS), **options: float
 ) -> Mapping[str, Comparison]:
-    """Solve the paths with and without the push under each scenario."""
-    starts = [equilibrium.point for equilibrium in baseline.equilibria]
-    found: dict[str, Comparison] = {}
-    for scenario in scenarios:
-        paths = [
-            solve_path(
-                baseline.sequence(push, scenario),
-                baseline.initial_share,
-                starts=starts,
-                preconditioners=baseline.preconditioners,
-                renew=static_preconditioner,
-                **options,  # type: ignore[arg-type]
-            )
-            for push in (True, False)
-        ]
-        found["baseline" if scenario is None else scenario.name] = Comparison(scenario, *paths)
-    return found
+    """Solve the paths with and without the push under each scenario, all together: they end in one frozen economy."""
+    frozen = baseline.frozen()
+    cases = [(scenario, push) for scenario in scenarios for push in (True, False)]
+    paths = solve_paths(
+        [[*baseline.sequence(push, scenario)[:-1], frozen] for scenario, push in cases],
+        baseline.initial_share,
+        starts=[equilibrium.point for equilibrium in baseline.equilibria],
+        preconditioners=baseline.preconditioners,
+        renew=static_preconditioner,
+        **options,  # type: ignore[arg-type]
+    )
+    return {
+        "baseline" if scenario is None else scenario.name: Comparison(scenario, *paths[2 * place : 2 * place + 2])
+        for place, scenario in enumerate(scenarios)
+    }
 
 
 def example_baseline() -> Baseline:
