@@ -9,7 +9,7 @@ One static equilibrium (1980's, given 1976's adopter shares) is solved three way
     plain  damped iteration in NumPy, one draw at a time: ``plain`` below, from a cold start
     cold   ``solve_static`` from its own start
     warm   ``solve_static`` from the calibrated economy's equilibrium, with and without its preconditioner, which is
-           what paths, scenarios and calibration use from one draw or period to the next
+           how scenarios and calibration begin
 
 Times are processor time of one thread, the shortest of several runs made in turn, and wall time beside it: on a machine
 with other work on it the second says little.  Section 6 is timed with two threads.
@@ -35,11 +35,13 @@ import numpy as np  # noqa: E402
 
 from bigpush_est.data.economy_bundle import load_economy_bundle  # noqa: E402
 from bigpush_est.equilibrium.adoption_map import FloatArray  # noqa: E402
-from bigpush_est.equilibrium.spatial.acceleration import Acceleration, _History  # noqa: E402
+from bigpush_est.equilibrium.spatial import extrapolation  # noqa: E402
+from bigpush_est.equilibrium.spatial import kernel as compiled  # noqa: E402
+from bigpush_est.equilibrium.spatial.acceleration import Acceleration  # noqa: E402
 from bigpush_est.equilibrium.spatial.calibration import Evaluator  # noqa: E402
 from bigpush_est.equilibrium.spatial.conditions import StaticSystem  # noqa: E402
 from bigpush_est.equilibrium.spatial.economy import SHAPES, SpatialEconomy  # noqa: E402
-from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS, Baseline, Scenario, compare, one_draw  # noqa: E402
+from bigpush_est.equilibrium.spatial.scenarios import Baseline, compare, one_draw  # noqa: E402
 from bigpush_est.equilibrium.spatial.static import (  # noqa: E402
     StaticEquilibrium,
     one_thread_each,
@@ -57,7 +59,9 @@ BATCHES = (1, 64, 128, 256)
 REGIONS = (86, 172, 344, 688, 1000)
 REPEATS = 5
 PLAIN_DRAWS = 3
-PATH_DRAWS, BLOCK = 1000, 100
+PATH_DRAWS = 1000
+#: Draws whose 14 paths are one batch: with more, two such batches at a time would need more than 4 GB.
+BLOCK = 18
 
 
 # -- the economies ----------------------------------------------------------------------------------------------------
@@ -258,10 +262,11 @@ def static_times(ready: Baseline) -> list[dict[str, Any]]:
 def section_six(ready: Baseline, draws: int) -> dict[str, Any]:
     """Baseline, no push and six scenarios with and without the push: 14 paths a draw, to a steady state.
 
-    Draws go through in blocks, and each scenario's paths are let go once they are summed up: all of them at once would
-    fill a memory of tens of GB.
+    Draws go through in blocks, two at a time, and a block's paths are let go once they are summed up: all of them at
+    once would fill a memory of tens of GB.
     """
     one, factor = ready.draw(), factors(draws)
+    matrices = [static_preconditioner(known) for known in one.equilibria]
     fates: dict[str, int] = {}
     solves, worst = 0, 0.0
 
@@ -269,15 +274,14 @@ def section_six(ready: Baseline, draws: int) -> dict[str, Any]:
         chosen = {key: values[first : first + BLOCK] for key, values in factor.items()}
         economies = tuple(drawn(economy, chosen) for economy in one.economies)
         lag, equilibria = one.initial_share, []
-        for economy, known in zip(economies, one.equilibria, strict=True):
-            matrix = static_preconditioner(known)
+        for economy, known, matrix in zip(economies, one.equilibria, matrices, strict=True):
             equilibria.append(solve_static(economy, lag, start=known.point[0], preconditioner=matrix))
             lag = equilibria[-1].adopter_share
         return replace(one, economies=economies, equilibria=tuple(equilibria))
 
-    def paths(task: tuple[Baseline, Scenario | None]) -> list[tuple[dict[str, int], int, float]]:
+    def paths(first: int) -> list[tuple[dict[str, int], int, float]]:
         found = []
-        for comparison in compare(task[0], [task[1]], max_periods=400).values():
+        for comparison in compare(block(first), max_periods=400).values():
             for path in (comparison.push, comparison.none):
                 names, counts = np.unique(path.fate, return_counts=True)
                 fate = dict(zip(names.tolist(), counts.tolist(), strict=True))
@@ -286,12 +290,10 @@ def section_six(ready: Baseline, draws: int) -> dict[str, Any]:
 
     wall, cpu = time.perf_counter(), time.process_time()
     with one_thread_each(), ThreadPoolExecutor(2) as pool:
-        for first in range(0, draws, BLOCK):
-            ready_block = block(first)
-            for results in pool.map(paths, [(ready_block, scenario) for scenario in (None, *SCENARIOS)]):
-                for fate, periods, residual in results:
-                    fates = {key: fates.get(key, 0) + fate.get(key, 0) for key in fates | fate}
-                    solves, worst = solves + periods, max(worst, residual)
+        for results in pool.map(paths, range(0, draws, BLOCK)):
+            for fate, periods, residual in results:
+                fates = {key: fates.get(key, 0) + fate.get(key, 0) for key in fates | fate}
+                solves, worst = solves + periods, max(worst, residual)
     cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
     return {
         "draws": draws,
@@ -346,37 +348,53 @@ def kernel(ready: Baseline, draws: int = 128) -> dict[str, float]:
     points = np.repeat(ready.equilibria[2].point, draws, axis=0)
     sectors, regions, size = economy.n_sectors, economy.n_regions, points.shape[1]
     with one_thread_each():
-        count = transcendentals(system, points)
+        count = transcendentals(system)
+        numbers = {key: np.ones((draws, rows * regions)) for key, rows in count.items()}
         positive = np.random.default_rng(0).uniform(0.5, 1.5, (sectors, draws, regions))
         out, matrices = np.empty_like(positive), np.ascontiguousarray(economy.freeness)
         settings = Acceleration(np.repeat([0.3, 0.8], [regions, size - regions]))
-        history, step, before = _History(draws, size, settings), points * 1e-3, points * 2e-3
-        matrix = static_preconditioner(ready.equilibria[2])
-        single = points.astype(np.float32)
+        matrix, single = static_preconditioner(ready.equilibria[2]), points.astype(np.float32)
+        rows, past = np.arange(draws), np.random.default_rng(1).normal(size=(2, draws, settings.depth, size))
+        current, best, before, step = points.copy(), points.copy(), points * 1e-3, points * 2e-3
+        residuals, images = past.astype(np.float32)
+        gram, error = np.zeros((draws, settings.depth, settings.depth)), np.ones(draws)
 
         def anderson() -> None:
-            history.push(np.subtract(step, before), step, before)
-            history.extrapolate(settings.regularisation)
+            extrapolation.advance(rows, before, error, current, best, error, before, step, residuals, images, gram,
+                                  20, settings.regularisation, settings.blow_up, 1e-9)  # fmt: skip
 
         def products() -> None:
             np.matmul(positive, matrices, out=out)
             np.matmul(positive, matrices.swapaxes(1, 2), out=out)
 
+        def copied(flows: list[tuple[FloatArray, FloatArray]]) -> None:
+            for to, values in flows:
+                np.copyto(to, values)
+
+        def in_place(function: Callable[[FloatArray], None], values: FloatArray) -> None:
+            for row in values:
+                function(row)
+
+        parts, flows = compiled_passes(system, points)
         tasks: dict[str, Callable[[], object]] = {
             "one evaluation of the conditions": lambda: system.residual(points),
-            "exp": lambda: np.exp(positive, out=out),
-            "log": lambda: np.log(positive, out=out),
+            **parts,
+            "exp": lambda: in_place(compiled._exp, numbers["exp"]),
+            "log": lambda: in_place(compiled._log, numbers["log"]),
             "products with freeness": products,
-            "one multiplication of all cells": lambda: np.multiply(positive, positive, out=out),
-            "Anderson": anderson,
+            "NumPy's exp": lambda: np.exp(numbers["exp"]),
+            "NumPy's log": lambda: np.log(numbers["log"]),
+            "reading and writing its arrays once": lambda: copied(flows),
+            "Anderson, depth 8": anderson,
             "preconditioner": lambda: single @ matrix,
         }
-        times = seconds(*tasks.values(), repeats=30)
+        times = []
+        for task in tasks.values():
+            for values in numbers.values():
+                values[:] = 1.0
+            times += seconds(task, repeats=30)
     found = {key: 1e6 * cpu / draws for key, (cpu, _) in zip(tasks, times, strict=True)}
-    cells = sectors * regions
-    found["exp"] *= count["exp"] / cells
-    found["log"] *= count["log"] / cells
-    found["numbers in exp"], found["numbers in log"] = count["exp"], count["log"]
+    found["numbers in exp"], found["numbers in log"] = (float(count[key] * regions) for key in ("exp", "log"))
     bound = found["exp"] + found["log"] + found["products with freeness"]
     found["bound: exp, log and products"] = bound
     found["evaluation over bound"] = found["one evaluation of the conditions"] / bound
@@ -384,26 +402,39 @@ def kernel(ready: Baseline, draws: int = 128) -> dict[str, float]:
     return found
 
 
-def transcendentals(system: StaticSystem, points: FloatArray) -> dict[str, float]:
-    """How many numbers one evaluation passes to exp and log, per draw: counted, not written down."""
-    count = {"exp": 0.0, "log": 0.0}
-    originals = {key: getattr(np, key) for key in count}
+def compiled_passes(
+    system: StaticSystem, points: FloatArray
+) -> tuple[dict[str, Callable[[], object]], list[tuple[FloatArray, FloatArray]]]:
+    """The three compiled passes of an evaluation, and the arrays that they read or write, with copies of them."""
+    draws, sectors, regions = len(points), len(system.sectors), system.labour.shape[-1]
+    values, rows, constants = points.reshape(draws, -1, regions), system.rows_of(draws), system.constants
+    demand, supply, home = np.empty((3, sectors, draws, regions))
+    compiled.demands(values, rows, constants, demand)
+    np.matmul(demand, system.freeness[:, 0].swapaxes(1, 2), out=home)
+    payments = np.empty((1, constants.spending.shape[2], regions))
+    cells, residual = np.empty((1, sectors, compiled.N_DETAILS, regions)), np.empty(values.shape)
+    parts: dict[str, Callable[[], object]] = {
+        "of it: demands": lambda: compiled.demands(values, rows, constants, demand),
+        "of it: firms, incomes": lambda: compiled.choices(
+            values, rows, constants, system.labour, demand, home, supply, payments, cells, residual
+        ),
+        "of it: prices, logs": lambda: compiled.prices(
+            values, rows, constants, system.labour, home, system.closed, residual
+        ),
+    }
+    arrays = [values, demand, home, supply, residual, *(np.asarray(one) for one in constants[1:])]
+    return parts, [(np.empty_like(one), one) for one in arrays]
 
-    def counting(key: str) -> Callable[..., Any]:
-        def function(values: Any, *args: Any, **options: Any) -> Any:
-            count[key] += np.size(values) / len(points)
-            return originals[key](values, *args, **options)
 
-        return function
-
-    try:
-        for key in count:
-            setattr(np, key, counting(key))
-        system.residual(points)
-    finally:
-        for key, function in originals.items():
-            setattr(np, key, function)
-    return count
+def transcendentals(system: StaticSystem) -> dict[str, int]:
+    """How many rows of N numbers one evaluation passes to exp and log, per draw."""
+    kind = system.constants.kind
+    adopts, trades = kind[:, compiled.ADOPTS] >= 0, kind[:, compiled.TRADES] >= 0
+    sectors, adopting = len(kind), int(adopts.sum())
+    tails = int(((adopts.astype(int) + trades) * (2 + kind[:, compiled.DISTORTED])).sum())
+    # demand, then w, b and c^T F^T, then the tails; cutoffs of adoption, then all conditions
+    cutoffs = int(np.where(adopts, np.where(trades, 3, 1), 0).sum())
+    return {"exp": sectors + 1 + sectors + adopting + tails, "log": cutoffs + 1 + 2 * sectors}
 
 
 def show(rows: list[dict[str, Any]]) -> None:
