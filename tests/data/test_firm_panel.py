@@ -1,6 +1,7 @@
 """The simulated firm panel: its numbers, and its identities recomputed from the tables that it returns."""
 
 import importlib.util
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from bigpush_est.data.firm_panel import simulate_firm_panel
 from bigpush_est.data.firm_panel_population import shipped_economy
 from bigpush_est.data.geography import great_circle
 from bigpush_est.data.sample_panel import sample_panel
+from bigpush_est.reduced_form.events.event_study import winners_vs_losers
 
 from .simulated_panels import BASE, SCALE, exogenous, small, with_firms
 
@@ -273,6 +275,16 @@ def test_inputs(exact):
     assert large.sum() > 100
     assert np.allclose(rows["tfpr_cost_share"][large], (rows["log_sales"] - weighted)[large], atol=2e-4)
     assert np.allclose(rows["tfpr_revenue"][large], (rows["log_sales"] - weighted / 1.25)[large], atol=2e-4)
+
+
+def test_assets_are_not_fixed_assets_in_another_unit(exact):
+    """Firms are matched on both: their ratio varies even where nothing is recorded with error."""
+    ratio = np.log(exact.data.panel["assets"] / exact.data.panel["fixed_assets"])
+    assert ratio.mean() == pytest.approx(np.log(1.8), abs=0.01)
+    assert ratio.std() == pytest.approx(0.05, rel=0.05)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        assert winners_vs_losers(exact.data).design.matches.count > 0
 
 
 def test_recording_errors(full):

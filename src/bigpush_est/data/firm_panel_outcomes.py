@@ -12,6 +12,8 @@ from bigpush_est.data.firm_panel_population import SECTORS, Flags, Floats, Ints,
 
 #: Log of the mean firm's sales, in millions, before size, places and growth.
 LOG_SCALE = np.log(4.0)
+#: Standard deviation of the log of total over fixed assets: it varies by itself, whatever the recording errors.
+CURRENT_ASSETS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +143,7 @@ def record_panel(
 
     sales = level(outcome.log_sales, design.sales_error)
     fixed = level(outcome.log_capital, design.input_error)
-    assets = fixed * level(np.full(shape, np.log(1.8)), design.input_error)
+    assets = fixed * level(np.full(shape, np.log(1.8)), CURRENT_ASSETS)
     wage_bill = level(outcome.log_wage_bill, design.input_error)
     materials = level(outcome.log_materials, design.input_error)
     # a person costs 0.003 million a year on average
