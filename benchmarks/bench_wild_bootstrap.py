@@ -1,8 +1,9 @@
 """Two-way wild cluster bootstrap of an IV estimate at the paper's size: this package against a loop over samples.
 
-The data have the shape of the paper's Table 1: firms in 86 regions and 10 sectors, 59 business groups with about five
-firms each, every other firm a group of its own; one endogenous regressor, one instrument, three controls, region and
-sector effects; standard errors clustered by region and by group.  A bootstrap has 9,999 draws (WRE, null imposed).
+The data have the shape of the paper's Table 1: 1,492 rows in 79 × 1,294 clusters (Panel A) and 1,977 rows in 86 ×
+1,548 clusters (Panel B) of regions and groups, every firm outside the groups a cluster of its own; 10 sectors; one
+endogenous regressor, one instrument, three controls, region and sector effects; standard errors clustered by region
+and by group. A bootstrap has 9,999 draws (WRE, null imposed).
 
 The loop does what the method says: per draw it builds the bootstrap sample, takes the fixed effects out (by a
 projection prepared once), estimates 2SLS and sums scores by cluster.  It is run on a few dozen draws with the same
@@ -34,7 +35,9 @@ type Codes = NDArray[np.int64]
 DRAWS = 9_999
 LOOP_DRAWS = 40
 REPEATS = 3
-REGIONS, SECTORS, GROUPS = 86, 10, 59
+SECTORS, GROUPS = 10, 59
+#: Rows, regions and clusters of groups in the panels of Table 1.
+SIZES = ((1_492, 79, 1_294), (1_977, 86, 1_548))
 
 
 @dataclass(frozen=True)
@@ -50,16 +53,17 @@ class Firms:
     group: Codes
 
 
-def simulate(firms: int, seed: int = 0) -> Firms:
+def simulate(firms: int, regions: int, clusters: int, seed: int = 0) -> Firms:
     """Draw firms with region and group shocks in instrument and error."""
     rng = np.random.default_rng(seed)
-    region, sector = rng.integers(0, REGIONS, firms), rng.integers(0, SECTORS, firms)
+    region, sector = rng.permutation(np.arange(firms) % regions), rng.integers(0, SECTORS, firms)
     group = np.arange(firms) + GROUPS
-    members = rng.choice(firms, 5 * GROUPS, replace=False)
-    group[members] = rng.integers(0, GROUPS, members.size)
+    # all others are clusters of their own: what is left over stands in groups
+    members = rng.choice(firms, firms - clusters + GROUPS, replace=False)
+    group[members] = np.arange(members.size) % GROUPS
     shock = rng.normal(size=GROUPS + firms)[group]
     instrument = rng.normal(size=firms) + 0.3 * shock
-    error = rng.normal(size=firms) + 0.3 * rng.normal(size=REGIONS)[region] + 0.3 * shock
+    error = rng.normal(size=firms) + 0.3 * rng.normal(size=regions)[region] + 0.3 * shock
     endogenous = 0.1 * instrument + 0.5 * error + rng.normal(size=firms)
     controls = rng.normal(size=(firms, 3))
     outcome = 0.2 * endogenous + controls.sum(axis=1) + error
@@ -67,9 +71,10 @@ def simulate(firms: int, seed: int = 0) -> Firms:
 
 
 def dummies(firms: Firms) -> FloatArray:
-    """Orthonormal basis of region and sector effects, shape (N, 95)."""
+    """Orthonormal basis of region and sector effects."""
+    regions = int(firms.region.max()) + 1
     columns = np.column_stack(
-        [firms.region[:, None] == np.arange(REGIONS), firms.sector[:, None] == np.arange(1, SECTORS)]
+        [firms.region[:, None] == np.arange(regions), firms.sector[:, None] == np.arange(1, SECTORS)]
     ).astype(float)
     return np.linalg.qr(columns)[0]
 
@@ -81,7 +86,16 @@ def problem_of(firms: Firms, basis: FloatArray) -> tuple[LinearProblem, Clusters
     net = net - basis @ (basis.T @ net)
     clusters = Clusters.build({"region": firms.region, "group": firms.group})
     problem = LinearProblem(
-        net[:, 0], net[:, 1:2], net[:, 3:], net[:, 2:3], ("x", "w1", "w2", "w3"), ("z",), None, clusters, 10, 85
+        net[:, 0],
+        net[:, 1:2],
+        net[:, 3:],
+        net[:, 2:3],
+        ("x", "w1", "w2", "w3"),
+        ("z",),
+        None,
+        clusters,
+        10,
+        basis.shape[1] - 10,
     )
     return problem, Clusters.build({"region": firms.region, "sector": firms.sector})
 
@@ -129,6 +143,7 @@ def loop(problem: LinearProblem, basis: FloatArray, by: tuple[Codes, int], vecto
 @dataclass(frozen=True)
 class Row:
     firms: int
+    clusters: str
     bootstrap_by: str
     bootstrap_clusters: int
     small_sample: str
@@ -186,6 +201,7 @@ def measure(firms: Firms, bootstrap_by: str | tuple[str, ...], small_sample: str
     unit = 1024**2 if sys.platform != "darwin" else 1024**3
     return Row(
         firms=problem.observations,
+        clusters=" × ".join(f"{count:,}" for count in problem.clusters.counts),
         bootstrap_by=" × ".join(names),
         bootstrap_clusters=by[1],
         small_sample=small_sample,
@@ -204,8 +220,8 @@ def measure(firms: Firms, bootstrap_by: str | tuple[str, ...], small_sample: str
 
 def main() -> None:
     rows = []
-    for size in (6_230, 16_000):
-        firms = simulate(size)
+    for size, regions, clusters in SIZES:
+        firms = simulate(size, regions, clusters)
         rows += [
             measure(firms, "region", "fixest", 1),
             measure(firms, "region", "boottest", 1),
