@@ -34,8 +34,10 @@ class Anchor:
         Its η, δ, σ, θ and ξ, one draw.
     parameters
         Its six parameters, (6,).
+    inversions
+        Its periods' economies and equilibria.
     points
-        Its inversions' solutions, (T, K).
+        Their solutions, (T, K).
     preconditioners
         One per period, (K, K).
     slopes, external_slopes
@@ -47,6 +49,7 @@ class Anchor:
     problem: CalibrationProblem
     external: ExternalDraws
     parameters: FloatArray
+    inversions: tuple[Inversion, ...]
     points: FloatArray
     preconditioners: tuple[FloatArray, ...]
     slopes: FloatArray
@@ -92,6 +95,7 @@ class Anchor:
             problem,
             external,
             parameters,
+            tuple(found),
             points,
             matrices,
             slopes[:, :inside],

@@ -24,6 +24,7 @@ from bigpush_est.equilibrium.spatial.acceleration import newton_preconditioner
 from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
 from bigpush_est.equilibrium.spatial.inversion import Inversion, InversionSystem, Targets, invert
 from bigpush_est.equilibrium.spatial.outcomes import Outcomes, measure
+from bigpush_est.equilibrium.spatial.static import StaticEquilibrium
 from bigpush_est.errors import InvalidValue
 
 #: The parameters of the internal calibration, Table 2's second block.
@@ -148,19 +149,26 @@ class Evaluator:
 
 def moments(problem: CalibrationProblem, found: Sequence[Inversion], *, smooth: bool = True) -> FloatArray:
     """Return Table 2's moments (D, 7): adopter shares by period, regions with adoption, exporter shares, tax rate."""
+    return equilibrium_moments(problem, [one.equilibrium for one in found], smooth=smooth)
+
+
+def equilibrium_moments(
+    problem: CalibrationProblem, found: Sequence[StaticEquilibrium], *, smooth: bool = True
+) -> FloatArray:
+    """Return the same of the periods' equilibria, whether or not their fundamentals were inverted."""
     heavy = problem.adopting_sector
-    outcomes: list[Outcomes] = [measure(one.equilibrium) for one in found]
-    shares = [one.equilibrium.adopter_share[:, heavy].mean(axis=1) for one in found]
+    outcomes: list[Outcomes] = [measure(one) for one in found]
+    shares = [one.adopter_share[:, heavy].mean(axis=1) for one in found]
     with np.errstate(over="ignore"):
         regions = [
-            (1.0 / (1.0 + np.exp(-one.equilibrium.reach[:, heavy] / problem.bandwidth))).mean(axis=1)
+            (1.0 / (1.0 + np.exp(-one.reach[:, heavy] / problem.bandwidth))).mean(axis=1)
             if smooth
-            else (one.equilibrium.adopter_share[:, heavy] > 0.0).mean(axis=1)
+            else (one.adopter_share[:, heavy] > 0.0).mean(axis=1)
             for one in found
         ]
     region = np.mean(regions, axis=0) if problem.region_share_period is None else regions[problem.region_share_period]
     exporters = [
-        np.mean([one.equilibrium.exporter_share[:, j].mean(axis=1) for one in found], axis=0)
+        np.mean([one.exporter_share[:, j].mean(axis=1) for one in found], axis=0)
         for j in (problem.light_moment_sector, problem.heavy_sector)
     ]
     return np.column_stack([*shares, region, *exporters, outcomes[0].tax_rate[:, problem.heavy_sector]])

@@ -59,6 +59,13 @@ class ExternalDraws:
         """Return some draws."""
         return type(self)(**{entry.name: getattr(self, entry.name)[index] for entry in fields(self)})
 
+    def replaced(self, bad: Flags, other: Self) -> Self:
+        """Return the draws with some of them replaced by another's first."""
+        values = {}
+        for entry in fields(self):
+            values[entry.name] = np.where(bad, getattr(other, entry.name)[0], getattr(self, entry.name))
+        return type(self)(**values)
+
     def coordinates(self) -> FloatArray:
         """Return log η, δ, log(σ − 1), log θ and ξ: what predictions are linear in, (D, 5)."""
         parts = (np.log(self.eta), self.delta, np.log(self.sigma - 1.0), np.log(self.theta), self.xi)

@@ -143,7 +143,7 @@ def recalibrate(
     scale = np.ones_like(target) if weight is None else np.sqrt(np.asarray(weight, dtype=np.float64))
     count = external.n_draws
     defined = external.usable
-    usable = _replaced(external, ~defined, anchor.external)
+    usable = external.replaced(~defined, anchor.external)
     held, values = _held(fixed or {}, count)
     begin = None
     if start is not None:
@@ -159,13 +159,6 @@ def recalibrate(
         search.active &= defined
         search.run(tolerance, max_evaluations)
         return _finished(anchor, usable, search, defined)
-
-
-def _replaced(external: ExternalDraws, bad: Flags, other: ExternalDraws) -> ExternalDraws:
-    """Return draws with some of them replaced by another's first."""
-    columns = np.column_stack([external.eta, external.delta, external.sigma, external.theta, external.xi])
-    columns[bad] = [other.eta[0], other.delta[0], other.sigma[0], other.theta[0], other.xi[0]]
-    return ExternalDraws(*columns.T)
 
 
 def _held(fixed: Mapping[str, FloatArray | float], count: int) -> tuple[list[int], FloatArray]:
@@ -202,7 +195,7 @@ def _finished(anchor: Anchor, external: ExternalDraws, search: Search, defined: 
     failed = ~defined | (status == "not inverted")
     parameters, points = from_free(search.at), search.points.copy()
     parameters[failed], points[failed] = anchor.parameters, anchor.points
-    trials = Trials(anchor.problem, _replaced(external, failed, anchor.external), anchor.preconditioners)
+    trials = Trials(anchor.problem, external.replaced(failed, anchor.external), anchor.preconditioners)
     found = trials.invert(np.arange(external.n_draws), parameters, points)
 
     def known(values: NDArray[np.float64]) -> FloatArray:
