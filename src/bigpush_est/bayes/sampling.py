@@ -203,7 +203,8 @@ def sample_model(
     Returns
     -------
     Posterior
-        Of every parameter that has a prior, in the priors' order; each of shape (chains, draws), or with further axes.
+        Of every parameter that has a prior, in the priors' order, then the entries of each of the model's ``vectors``
+        (name and length, where it has such) as "name[0]" and so on; all of shape (chains, draws).
 
     Raises
     ------
@@ -211,7 +212,8 @@ def sample_model(
         If priors and evidence contradict each other.
     """
     draws, diverging = _draws(model, settings, seed, cores, progress)
-    free = {prior.parameter: draws[prior.parameter] for prior in model.priors if not prior.fixed}
+    held = [prior.parameter for prior in model.priors if prior.fixed]
+    free = {name: values for name, values in draws.items() if name not in held}
     diagnostics = diagnose(free, int(diverging.sum()), settings)
     return Posterior(draws, np.asarray(model.log_likelihood(draws)), diverging, diagnostics)
 
@@ -234,6 +236,9 @@ def _draws(
         else np.ascontiguousarray(posterior[prior.parameter].values)
         for prior in model.priors
     }
+    for name, size in getattr(model, "vectors", {}).items():
+        values = posterior[name].values
+        draws |= {f"{name}[{i}]": np.ascontiguousarray(values[..., i]) for i in range(size)}
     return draws, np.asarray(tree["sample_stats"].dataset["diverging"].values, dtype=bool)
 
 
