@@ -8,7 +8,7 @@ does not make the others wait.
 from dataclasses import dataclass
 from functools import cache
 from types import ModuleType
-from typing import Protocol, Self
+from typing import Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -85,12 +85,16 @@ class Acceleration:
     precision: type[np.float32] | type[np.float64] = np.float32
 
     def scaled(self, residual: FloatArray) -> FloatArray:
-        """Return the residual's step, shape (B, K), in double precision."""
+        """Return the residual's step, shape (B, K), in the precision of the preconditioner."""
+        step: Any
         if isinstance(self.damping, Factors):
-            return self.damping.step(residual.astype(np.float32)).astype(np.float64)
-        if self.damping.ndim == 1:
-            return residual * self.damping
-        return np.asarray(residual.astype(self.damping.dtype) @ self.damping, dtype=np.float64)
+            step = self.damping.step(residual.astype(np.float32))
+        elif self.damping.ndim == 1:
+            step = residual * self.damping
+        else:
+            step = residual.astype(self.damping.dtype) @ self.damping
+        whole: FloatArray = step
+        return whole
 
 
 @dataclass(frozen=True, slots=True)

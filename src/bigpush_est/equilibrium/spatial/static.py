@@ -97,7 +97,8 @@ def solve_static(
         λ_{t−1}, shape (J, N) or (D, J, N).
     start
         Log w, log P, log E to start from, as in ``StaticEquilibrium.point``, shape ((1 + 2J) N,), (1, (1 + 2J) N) or
-        (D, (1 + 2J) N); never written to.  None starts cold.
+        (D, (1 + 2J) N); never written to.  None starts cold: many draws then begin at the roughly solved equilibrium of
+        the one in their middle, with its Jacobian, and those that are too far away begin again on their own.
     preconditioner
         From ``static_preconditioner``: draws near its economy then need a few steps instead of dozens.
     tolerance
@@ -167,7 +168,7 @@ def solve_static(
 
     with one_thread_each():
         firsts = range(0, count, chunk)
-        if start is None and preconditioner is None and count >= _MANY:
+        if start is None and preconditioner is None and count >= max(_MANY, size // _UNKNOWNS):
             middle = _middle(economy, lagged_share, tolerance, max_iterations)
         if workers > 1 and len(firsts) > 1:
             with ThreadPoolExecutor(workers) as pool:
@@ -303,9 +304,9 @@ def static_preconditioner(solution: StaticEquilibrium) -> FloatArray:
 
 #: How well the draw in the middle is solved: the others begin there, and it goes on with them.
 _ROUGHLY = 1e-3
-#: Draws from which a cold batch begins with one of them, whose Jacobian costs as much as a few other draws, and the
-#: iterations after which a draw is thought to be too far away from it.
-_MANY, _NEAR = 16, 40
+#: A cold batch begins with one of its draws if it has so many, and one for so many unknowns: factors cost as the cube
+#: of these, and what they save in a draw as the square.  After the last number of iterations a draw is too far away.
+_MANY, _UNKNOWNS, _NEAR = 16, 32, 40
 
 
 def _middle(
