@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from bigpush_est.equilibrium.simple import SimpleEconomy, multiplicity
-from bigpush_est.equilibrium.spatial.dynamics import Path, solve_path
+from bigpush_est.equilibrium.spatial.dynamics import Path, solve_path, solve_paths
 from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
 from bigpush_est.equilibrium.spatial.multiplicity import (
     FoundSteadyStates,
@@ -170,6 +170,36 @@ def test_one_batch_tells_its_fates_apart() -> None:
     assert 20 < path.periods[3] < 35
     np.testing.assert_array_equal(path.shares[-1, 0], start[0])
     np.testing.assert_allclose(path.shares[-1, 3, HEAVY], 0.0, atol=1e-7)
+
+
+def test_rows_that_are_left_keep_their_draws_economy() -> None:
+    """Two paths of two draws: the first draw stands still, and the second's two paths go on with its own economy."""
+    eta = np.array([1.2, 1.3])
+    frozen = small_economy(0, 3).changed(eta=eta)
+    start = np.zeros((2, 4, 3))
+    start[:, 0, 0], start[:, HEAVY] = [0.0, 0.1], 0.8  # draws are known by a mark
+
+    def update(lag: Any) -> Any:
+        found = lag.copy()
+        found[lag[:, 0, 0] == 0.1, HEAVY] *= 0.5
+        return found
+
+    stand_in, rows = made_up(update), []
+
+    def solve(economy: SpatialEconomy, lag: Any, **options: Any) -> StaticEquilibrium:
+        marks = np.round(10.0 * lag[:, 0, 0]).astype(int)
+        np.testing.assert_array_equal(economy.eta, eta[marks])
+        rows.append(len(lag))
+        return stand_in(economy, lag, **options)
+
+    paths = solve_paths([[frozen.changed(delta=delta), frozen] for delta in (0.5, 0.6)], start, solve=solve)
+    assert rows[:4] == [2, 2, 4, 2]
+    for path in paths:
+        assert path.fate.tolist() == ["steady state"] * 2
+        assert path.periods[0] == 2 < path.periods[1]
+        np.testing.assert_array_equal(path.shares[-1, 0], start[0])
+        np.testing.assert_allclose(path.shares[5, 1, HEAVY], 0.8 * 0.5**5)
+        np.testing.assert_array_equal(path.last.economy.eta, eta)
 
 
 def test_standing_still_counts_after_fundamentals_are_frozen_only() -> None:
