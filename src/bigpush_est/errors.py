@@ -229,6 +229,25 @@ class TheoryInterrupted(Interrupted):
     """Interrupted during '{stage}'. Remedy: give the same command again."""
 
 
+# -- work on several processes ----------------------------------------------------------------------------------------
+
+
+class ChunkFailed(BigPushError):
+    """{chunk} failed with {kind}: {reason}. Remedy: run that chunk alone, with one worker, to see where."""
+
+
+class WorkersLost(BigPushError):
+    """Workers were lost {times}; {chunks} chunks are not done. Remedy: {remedy}."""
+
+
+class ClusterUnreachable(InputError):
+    """The Dask scheduler at {address} cannot be used: {reason}. Remedy: start it and its workers, check the address."""
+
+
+class ClusterMismatch(InputError):
+    """Results would depend on who computes them: {who} has {differences}. Remedy: install the same versions there."""
+
+
 # -- reduced form -----------------------------------------------------------------------------------------------------
 
 
