@@ -38,7 +38,7 @@ FIRMS, YEARS = 100_000, 10
 REGIONS, GROUPS = 86, 500
 STACKS, PER_STACK, TIMES = 20_000, 4, range(-5, 8)
 DUMMIES = [f"tau_{since - min(TIMES)}" for since in TIMES if since != -1]
-REPEATS = 3
+REPEATS = 2
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "RAYON_NUM_THREADS")
 
 type Fit = Callable[[], tuple[np.ndarray, np.ndarray]]
@@ -184,12 +184,12 @@ def compare(label: str, data: pd.DataFrame, formula: str, cluster: str, names: l
 def main() -> None:
     data, stacks = panel(), stacked()
     event_study = f"y ~ {' + '.join(DUMMIES)} | stack_unit + stack_time"
-    rows = [
+    rows = [compare("event study", stacks, event_study, cluster, DUMMIES) for cluster in ("stack+firm", "stack")]
+    rows += [
         compare(label, data, formula, cluster, ["x", "w"])
-        for label, formula in (("OLS", "y ~ x + w | firm + year"), ("2SLS", "y ~ w | firm + year | x ~ z"))
-        for cluster in ("region", "region+group")
+        for label, formula in (("2SLS", "y ~ w | firm + year | x ~ z"), ("OLS", "y ~ x + w | firm + year"))
+        for cluster in ("region+group", "region")
     ]
-    rows += [compare("event study", stacks, event_study, cluster, DUMMIES) for cluster in ("stack", "stack+firm")]
     memory = peak_memory()
     print(f"peak memory of a two-way 2SLS on {len(data):,} rows: {memory:,.0f} MiB more than before")
     result = {
