@@ -143,5 +143,5 @@ def joint_outcomes(
 
 
 CELLS = [
-    Cell(FAMILY, "effects differ by event time and cohort, 38 losers", DrawEvents(0.05, 38), 400, 400),
+    Cell(FAMILY, "effects differ by event time and cohort, 38 losers", DrawEvents(0.05, 38), 200, 200),
 ]

@@ -94,4 +94,4 @@ class DrawHonest:
         return found
 
 
-CELLS = [Cell(FAMILY, "four leads, eight lags, at an end of the identified set", DrawHonest(), 800, 800)]
+CELLS = [Cell(FAMILY, "four leads, eight lags, at an end of the identified set", DrawHonest(), 300, 300)]

@@ -10,7 +10,7 @@ the first-stage F, less one.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -171,10 +171,13 @@ def _tf(problem: LinearProblem, first_stage: float | None) -> Outcome:
 def _gated(found: Mapping[str, Outcome], strength: Any) -> Outcome:
     """The usual interval if the effective F exceeds its critical value for a bias of 10%, else Anderson and Rubin's."""
     values, statistic = strength.critical_values, strength.effective_f.statistic
-    if statistic is None or values is None:
-        return found["AR score, χ², rule none"]
-    generalised = values.generalised[1] if values.generalised is not None else values.simplified[1]
-    return found["2SLS t, rule fixest"] if statistic > generalised else found["AR score, χ², rule none"]
+    chosen = found["AR score, χ², rule none"]
+    if statistic is not None and values is not None:
+        generalised = values.generalised if values.generalised is not None else values.simplified
+        if statistic > generalised[1]:
+            chosen = found["2SLS t, rule fixest"]
+    # the error of an estimate that is looked at only where instruments seem strong is not that of an estimator
+    return replace(chosen, error=float("nan"))
 
 
 class DrawIv:
@@ -192,12 +195,14 @@ SIZES = {"50 × 50": (50, 50, 500), "30 × 76": (30, 76, 600), "10 × 6": (10, 6
 
 #: Size, instruments, strength, endogeneity.
 GRID = [
-    *(("50 × 50", 1, strength, rho) for strength in (30.0, 10.0, 2.0) for rho in (0.3, 0.95)),
-    *(("50 × 50", 3, strength, 0.95) for strength in (30.0, 10.0, 2.0)),
+    *(
+        ("50 × 50", 1, strength, rho)
+        for strength, rho in ((30.0, 0.3), (2.0, 0.3), (30.0, 0.95), (10.0, 0.95), (2.0, 0.95))
+    ),
+    *(("50 × 50", 3, strength, 0.95) for strength in (30.0, 2.0)),
     ("30 × 76", 1, 10.0, 0.95),
-    ("10 × 6", 1, 10.0, 0.3),
     *(("10 × 6", 1, strength, 0.95) for strength in (30.0, 10.0, 2.0)),
-    *(("10 × 6", 3, strength, 0.95) for strength in (30.0, 2.0)),
+    ("10 × 6", 3, 2.0, 0.95),
 ]
 
 CELLS = [
@@ -205,8 +210,8 @@ CELLS = [
         FAMILY,
         f"{label}, L = {instruments}, F = {strength:.0f}, ρ = {endogeneity:g}",
         DrawIv(IvDesign(*SIZES[label], instruments, strength, endogeneity)),
-        2000,
-        500,
+        # one bootstrap of three instruments and fifty clusters takes a tenth of a second
+        *((1000, 200) if (label, instruments) == ("50 × 50", 3) else (2000, 500)),
     )
     for label, instruments, strength, endogeneity in GRID
 ]

@@ -2,7 +2,8 @@
 
     y_i = w_i + a_i,    s_i = x_i + b_i,    x_i = ½ z_i + ½ b_i + v_i
 
-w, z, a and b have components of regions and groups as in the instruments' design; corr(a, b) = 0.7 in every component.
+w, z, a and b have components of regions and groups as in the instruments' design; corr(w, z) = corr(a, b) = 0.7 in
+every component.
 """
 
 from collections.abc import Mapping
@@ -37,8 +38,9 @@ class DrawJoint:
                 value = np.sqrt(0.3) * rng.standard_normal(self.counts[0])[region] + np.sqrt(0.7) * value
             return value
 
-        w, z, a, other = (variable() for _ in range(4))
-        b = 0.7 * a + np.sqrt(1.0 - 0.49) * other
+        w, own, a, other = (variable() for _ in range(4))
+        # estimates are correlated where both regressors and errors are
+        z, b = (0.7 * common + np.sqrt(1.0 - 0.49) * rest for common, rest in ((w, own), (a, other)))
         x = 0.5 * z + 0.5 * b + rng.standard_normal(self.rows)
         data = pd.DataFrame({"region": region, "group": group, "w": w, "y": w + a, "x": x, "z": z, "s": x + b})
         third = self.rows // 3
@@ -68,7 +70,7 @@ class DrawJoint:
 
 
 CELLS = [
-    Cell(FAMILY, "one-way, 50 regions, OLS and IV", DrawJoint(50, 1, 900, "region"), 2000, 2000),
-    Cell(FAMILY, "one-way, 10 regions, OLS and IV", DrawJoint(10, 1, 900, "region"), 2000, 2000),
-    Cell(FAMILY, "two-way, 50 × 50, OLS and IV", DrawJoint(50, 50, 900, "region+group"), 2000, 2000),
+    Cell(FAMILY, "one-way, 50 regions, OLS and IV", DrawJoint(50, 1, 900, "region"), 1000, 1000),
+    Cell(FAMILY, "one-way, 10 regions, OLS and IV", DrawJoint(10, 1, 900, "region"), 1000, 1000),
+    Cell(FAMILY, "two-way, 50 × 50, OLS and IV", DrawJoint(50, 50, 900, "region+group"), 1000, 1000),
 ]

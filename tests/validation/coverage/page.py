@@ -34,6 +34,10 @@ class Layout:
     shorten: str = ""
     bias: str = "mean"
 
+    def rows(self, table: pd.DataFrame) -> pd.Series:
+        """Whether each row of the CSV belongs to this table."""
+        return table["cell"].map(lambda cell: re.search(self.pattern, cell) is not None)
+
 
 LAYOUTS = (
     Layout("one-way", r"^one-way, \d+ regions(, unbalanced)?$", "one-way, "),
@@ -77,7 +81,7 @@ def bias_text(row: pd.Series, kind: str) -> str:
 
 def markdown(layout: Layout, table: pd.DataFrame) -> str:
     """Return one table, with a line on samples without an answer."""
-    part = table[table["cell"].str.contains(layout.pattern, regex=True)]
+    part = table[layout.rows(table)]
     if part.empty:
         raise ValueError(f"no cell matches {layout.pattern}")
     cells = list(dict.fromkeys(part["cell"]))
@@ -95,6 +99,10 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
+def _label(method: str) -> str:
+    return method.replace("-", "−") if method.startswith("τ") else method
+
+
 def _head(cells: Sequence[str]) -> list[str]:
     return [_row(cells), "|" + "---|" * len(cells)]
 
@@ -107,7 +115,7 @@ def _long(layout: Layout, part: pd.DataFrame) -> list[str]:
         tested = rate_text(row)
         bias = [bias_text(row, layout.bias)] if biased else []
         error = error_text(row) if tested else ""
-        lines.append(_row([row["method"], f"{row['replications']:,}", *bias, tested, error]))
+        lines.append(_row([_label(row["method"]), f"{row['replications']:,}", *bias, tested, error]))
     return lines
 
 
@@ -118,9 +126,11 @@ def _wide(layout: Layout, part: pd.DataFrame, cells: list[str]) -> list[str]:
     methods = list(dict.fromkeys(part["method"]))
     for method in methods:
         rows = indexed.loc[method]
-        first = rows.iloc[0]
+        counts = list(dict.fromkeys(f"{count:,}" for count in rows["replications"]))
+        errors = list(dict.fromkeys(error_text(row) for _, row in rows.iterrows() if rate_text(row)))
+        # cells may differ by a few samples without an answer: their errors print alike, or both are printed
         rates = [rate_text(rows.loc[cell]) if cell in rows.index else "" for cell in cells]
-        lines.append(_row([method, f"{first['replications']:,}", error_text(first), *rates]))
+        lines.append(_row([_label(method), "; ".join(counts), "; ".join(errors), *rates]))
     if layout.bias == "none":
         return lines
     lines += ["", *_head([{"mean": "Bias (error)", "median": "Median bias (error)"}[layout.bias], *heads])]
@@ -131,7 +141,7 @@ def _wide(layout: Layout, part: pd.DataFrame, cells: list[str]) -> list[str]:
         # tests that share an estimate share its bias
         if any(texts) and texts not in seen:
             seen.add(texts)
-            lines.append(_row([method, *texts]))
+            lines.append(_row([_label(method), *texts]))
     return lines
 
 

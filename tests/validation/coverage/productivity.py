@@ -44,4 +44,4 @@ class DrawProducers:
         return found
 
 
-CELLS = [Cell(FAMILY, "300 firms, 10 years", DrawProducers(300), 150, 150)]
+CELLS = [Cell(FAMILY, "300 firms, 10 years", DrawProducers(300), 50, 50)]

@@ -62,6 +62,6 @@ class DrawWorld:
 
 
 CELLS = [
-    Cell(FAMILY, "60 groups, 30 regions: strong instrument", DrawWorld(60), 300, 300),
-    Cell(FAMILY, "16 groups, 30 regions: weak instrument", DrawWorld(16), 300, 300),
+    Cell(FAMILY, "60 groups, 30 regions: strong instrument", DrawWorld(60), 150, 150),
+    Cell(FAMILY, "16 groups, 30 regions: weak instrument", DrawWorld(16), 100, 100),
 ]
