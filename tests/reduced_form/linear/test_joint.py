@@ -218,3 +218,11 @@ def test_refusals(panel):
         joint.delta(lambda beta: np.log(-np.abs(beta[1])))
     with pytest.raises(errors.ShapeMismatch):
         joint.delta(lambda beta: beta, names=["one"])
+
+
+def test_an_estimate_within_one_cluster_is_refused_by_name():
+    rng = np.random.default_rng(5)
+    data = pd.DataFrame({"y": rng.normal(size=40), "x": rng.normal(size=40), "g": np.repeat(["a", "b"], 20)})
+    one, other = ols(data, "y ~ x"), ols(data[data["g"] == "a"], "y ~ x")
+    with pytest.raises(errors.OneCluster, match=r"'?g'?.*share"):
+        joint_covariance([one, other], cluster=data[["g"]], titles=["all", "within a"])

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from bigpush_est.errors import InvalidValue, ShapeMismatch, UnalignedEstimates, WrongType
+from bigpush_est.errors import InvalidValue, OneCluster, ShapeMismatch, UnalignedEstimates, WrongType
 from bigpush_est.reduced_form.linear.clusters import Clusters, sum_by
 from bigpush_est.reduced_form.linear.covariance import Covariance, repair_or_refuse, sum_terms
 from bigpush_est.reduced_form.linear.design import build_clusters
@@ -228,6 +228,8 @@ def joint_covariance(
     ------
     UnalignedEstimates
         For row labels that occur twice, clusters that differ in name, or labels that differ on a shared row.
+    OneCluster
+        For an estimate whose rows share one cluster of a dimension.
     InvalidValue, WrongType, ShapeMismatch
         For no result, objects without influence functions, or titles that do not fit.
     NotPositiveSemiDefinite
@@ -382,6 +384,13 @@ def _own_factors(
         factor = own_rule.robust_factor(observations, spent)
         return (factor,), own_rule.freedom_of(observations, spent, ())
     own = clusters.select(where)
+    for name, number in zip(own.names, own.counts, strict=True):
+        if number < 2:
+            raise OneCluster(
+                name=name,
+                value=f"that all rows of {', '.join(result.names)} share",
+                remedy="cluster by something that varies within every estimate's sample, or leave that estimate out",
+            )
     counts = tuple(term.count for term in own.terms())
     factors = own_rule.cluster_factors(observations, spent, own.counts, counts)
     return factors, own_rule.freedom_of(observations, spent, own.counts)
