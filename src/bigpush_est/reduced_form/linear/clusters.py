@@ -12,6 +12,7 @@ from typing import Any, Self
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
+from scipy import sparse
 
 from bigpush_est.errors import InvalidValue, ShapeMismatch
 
@@ -131,7 +132,7 @@ def sum_by(codes: Codes, count: int, values: NDArray[np.float64]) -> NDArray[np.
     """Sum rows by group: Σ_{i in g} values[i], shape (G,) for values (N,) and (G, K) for values (N, K)."""
     if values.ndim == 1:
         return np.bincount(codes, weights=values, minlength=count)
-    summed = np.empty((count, values.shape[1]))
-    for column in range(values.shape[1]):
-        summed[:, column] = np.bincount(codes, weights=values[:, column], minlength=count)
-    return summed
+    # one pass over the rows, in their order, for all columns at once; a pass for each column reads memory K times
+    size = len(codes)
+    member = sparse.csc_array((np.ones(size), codes, np.arange(size + 1)), shape=(count, size))
+    return np.asarray(member @ values)

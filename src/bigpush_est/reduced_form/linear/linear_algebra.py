@@ -44,7 +44,10 @@ def variation(columns: FloatArray, weights: FloatArray | None, constants: tuple[
     A variation that is no more than rounding of the column's size counts as none.
     """
     omega = np.ones(len(columns)) if weights is None else weights
-    size = np.sqrt(np.einsum("i,ij,ij->j", omega, columns, columns, optimize=True))
+    if weights is None:
+        size = np.sqrt(np.einsum("ij,ij->j", columns, columns))
+    else:
+        size = np.sqrt(np.einsum("i,ij,ij->j", omega, columns, columns, optimize=True))
     means = means_of(columns, weights)
     squared = size**2 - means**2 * omega.sum()
     length = np.sqrt(np.maximum(squared, 0.0))

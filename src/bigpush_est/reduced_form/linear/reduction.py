@@ -123,7 +123,9 @@ def reduce_design(design: Design) -> tuple[LinearProblem, Dropped, ParameterCoun
 
 
 def _chosen(columns: FloatArray, positions: list[int]) -> FloatArray:
-    """Copy some columns; filling is faster than fancy indexing of many rows."""
+    """Take some columns: neighbours as a view, others by filling, which is faster than fancy indexing of many rows."""
+    if positions and positions == list(range(positions[0], positions[0] + len(positions))):
+        return columns[:, positions[0] : positions[0] + len(positions)]
     out = np.empty((len(columns), len(positions)))
     for place, position in enumerate(positions):
         out[:, place] = columns[:, position]
