@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bigpush_est.equilibrium.adoption_map import FloatArray
-from bigpush_est.equilibrium.spatial.dynamics import Path, solve_path
+from bigpush_est.equilibrium.spatial.dynamics import Path, solve_paths
+from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
 from bigpush_est.equilibrium.spatial.multiplicity import TOLERANCE
 from bigpush_est.equilibrium.spatial.scenarios import Baseline, without_push
 from bigpush_est.equilibrium.spatial.static import static_preconditioner
@@ -112,7 +113,7 @@ def smallest_push(
     search = _Rates(baseline, none, subsidised, threshold, max_periods, path_tolerance)
     every = np.arange(search.draws)
     rates = [np.full(search.draws, highest * (k + 1) / grid) for k in range(grid)]
-    ends = [search.ends(every, rate) for rate in rates]
+    ends = search.ends(every, rates)
     if known_rate is not None and known_end is not None:
         rates.append(np.array(known_rate, dtype=np.float64))
         ends.append(search.judged(known_end, every))
@@ -152,7 +153,7 @@ def _bisected(
     rows = inside[high[inside] - low[inside] > tolerance]
     while rows.size:
         middle = 0.5 * (low[rows] + high[rows])
-        answer = search.ends(rows, middle)[question]
+        answer = search.ends(rows, [middle])[0][question]
         high[rows[answer == 1]] = middle[answer == 1]
         low[rows[answer == 0]] = middle[answer == 0]
         lost = rows[answer < 0]
@@ -201,19 +202,13 @@ class _Rates:
         answers = np.stack([gap > TOLERANCE, heavy >= self.threshold[rows]]).astype(np.int64)
         return np.where((path.fate == "steady state") & self.settled[rows], answers, -1)
 
-    def ends(self, rows: NDArray[np.intp], rate: FloatArray) -> NDArray[np.int64]:
-        """Solve the paths of some draws with a rate each; the period before the push is the one without it."""
-        self.paths[rows] += 1
-        heavy, sequence = self.baseline.heavy, []
-        for t in range(self.first, self.last):
-            economy = self.economies[t].select(rows)
-            subsidy = np.zeros((rows.size, economy.n_sectors, economy.n_regions))
-            if t in self.baseline.policy_periods:
-                subsidy[:, heavy] = rate[:, None] * self.subsidised
-            sequence.append(economy.changed(subsidy=subsidy))
+    def ends(self, rows: NDArray[np.intp], rates: list[FloatArray]) -> list[NDArray[np.int64]]:
+        """Follow some draws at several rates each; the period before the push is the one without it."""
+        self.paths[rows] += len(rates)
+        frozen, chosen = self.frozen.select(rows), [economy.select(rows) for economy in self.economies]
         matrices = self.baseline.preconditioners
-        path = solve_path(
-            [*sequence, self.frozen.select(rows)],
+        paths = solve_paths(
+            [[*self._pushed(chosen, rate), frozen] for rate in rates],
             self.none.shares[self.first][rows],
             starts=[point[rows] for point in self.points[self.first :]],
             preconditioners=None if matrices is None else matrices[self.first :],
@@ -221,4 +216,15 @@ class _Rates:
             max_periods=self.max_periods,
             tolerance=self.tolerance,
         )
-        return self.judged(path, rows)
+        return [self.judged(path, rows) for path in paths]
+
+    def _pushed(self, economies: list[SpatialEconomy], rate: FloatArray) -> list[SpatialEconomy]:
+        """Return the economies from the first policy period on, with one rate per draw."""
+        pushed = []
+        for t in range(self.first, self.last):
+            economy = economies[t]
+            subsidy = np.zeros((rate.size, economy.n_sectors, economy.n_regions))
+            if t in self.baseline.policy_periods:
+                subsidy[:, self.baseline.heavy] = rate[:, None] * self.subsidised
+            pushed.append(economy.changed(subsidy=subsidy))
+        return pushed

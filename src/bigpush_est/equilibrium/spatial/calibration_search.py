@@ -5,7 +5,7 @@ from numpy.typing import NDArray
 
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.spatial.anchor import Anchor
-from bigpush_est.equilibrium.spatial.calibration import STEP, from_free, to_free
+from bigpush_est.equilibrium.spatial.calibration import PARAMETERS, STEP, from_free, to_free
 from bigpush_est.equilibrium.spatial.external_draws import Trials
 
 #: Longest change of a free coordinate in one step, and the least: a search that cannot go down by it is at a kink.
@@ -18,6 +18,8 @@ _UPDATES, _NEAR = 6, 3e-3
 _NO_DAMPING, _DAMPINGS = 1e-14, 40
 #: Steps refused, with differences of their own, after which kinks are seen; and the widest differences across them.
 _REFUSALS, _WIDEST = 2, 1e-3
+#: Log odds of s̄ that count as none: a rate of 0.0006%.
+_LOWEST = -12.0
 #: Furthest that a prediction goes from the point calibration, in free coordinates.
 _FURTHEST = 1.5
 #: Criterion above which a prediction is not trusted, and nearer ones are tried as well.
@@ -68,6 +70,10 @@ class Search:
         self.evaluations = np.zeros(count, dtype=np.int64)
         self.width = np.full(count, STEP)
         self.refusals = np.zeros(count, dtype=np.int64)
+        rate = np.array(free) == PARAMETERS.index("subsidy_rate")
+        #: where a minimum at s̄ = 0, which log odds never reach, is as good as reached; and a shorter measure on the way
+        self.lowest, self.reach = np.where(rate, _LOWEST, -np.inf), np.where(rate, 0.25, 1.0)
+        self.bound = np.zeros(count, dtype=bool)
         self.small_gains = np.zeros(count, dtype=np.int64)
         self.step = np.full(count, np.inf)
         self.status = np.full(count, "evaluations", dtype="<U13")
@@ -78,6 +84,11 @@ class Search:
         """Q, (D,)."""
         value: FloatArray = (self.residual**2).sum(axis=1)
         return value
+
+    def length(self, step: FloatArray) -> FloatArray:
+        """Return the largest change of a coordinate, (R,)."""
+        largest: FloatArray = (np.abs(step) * self.reach).max(axis=1)
+        return largest
 
     def evaluate(self, rows: NDArray[np.intp], at: FloatArray, starts: FloatArray) -> tuple[FloatArray, FloatArray]:
         """Return residuals (R, 7), infinite where an inversion failed, and the points."""
@@ -107,6 +118,7 @@ class Search:
         change[:, self.free] *= np.minimum(1.0, _FURTHEST / np.maximum(largest, _FURTHEST))[:, None]
         if start is not None:
             change[:, self.free] = (start - base)[:, self.free]
+        change[:, self.free] = np.maximum(change[:, self.free], self.lowest - base[:, self.free])
         rows = np.arange(len(away))
         for share in (1.0, 0.5, 0.0):
             moved = change[rows].copy()
@@ -191,7 +203,7 @@ class Search:
 
     def steps(self, rows: NDArray[np.intp]) -> tuple[FloatArray, FloatArray]:
         """Return damped steps (R, F) and the reductions of Q/2 that they promise."""
-        slopes, residual = self.slopes[rows], self.residual[rows]
+        slopes, residual, at = self.slopes[rows], self.residual[rows], self.at[rows][:, self.free]
         gradient = np.einsum("rmf,rm->rf", slopes, residual)
         square = np.einsum("rmf,rmg->rfg", slopes, slopes)
         system = square + self.curvature[rows]
@@ -200,6 +212,11 @@ class Search:
         diagonal = np.einsum("rff->rf", square)
         diagonal = np.maximum(diagonal, 1e-8 * diagonal.max(axis=1, keepdims=True) + 1e-300)
         identity = np.eye(slopes.shape[2])
+        # coordinates at their bound that would go beyond it stay
+        stuck = (at <= self.lowest) & (gradient > 0.0)
+        self.bound[rows] = stuck.any(axis=1)
+        gradient = np.where(stuck, 0.0, gradient)
+        system = np.where(stuck[:, :, None] | stuck[:, None, :], diagonal[:, :, None] * identity, system)
         cap, step = self.cap[rows], np.zeros_like(gradient)
         low, high = np.full(rows.size, _NO_DAMPING), np.full(rows.size, _NO_DAMPING)
         # the least damping, within a factor, that keeps the step within the cap: up by decades, then by halves
@@ -208,7 +225,7 @@ class Search:
             trial = np.where(upwards[rest], high[rest], np.sqrt(low[rest] * high[rest]))
             ridge = (trial[:, None] * diagonal[rest])[:, :, None] * identity
             found = -np.linalg.solve(system[rest] + ridge, gradient[rest, :, None])[:, :, 0]
-            largest = np.abs(found).max(axis=1)
+            largest = self.length(found)
             fits = largest <= cap[rest]
             step[rest[fits]] = found[fits]
             first = fits & upwards[rest]
@@ -220,6 +237,7 @@ class Search:
             rest = rest[~(fits & ((largest > 0.8 * cap[rest]) | (first & (trial == _NO_DAMPING))))]
             if not rest.size:
                 break
+        step = np.maximum(step, self.lowest - at)
         promised = -(gradient * step).sum(axis=1) - 0.5 * np.einsum("rf,rfg,rg->r", step, system, step)
         return step, promised
 
@@ -251,7 +269,7 @@ class Search:
         poor, fine = ratio < 0.25, ratio > 0.75
         self.refusals[rows] += poor & self.fresh[rows]
         self.fresh[went] = False
-        largest = np.abs(step).max(axis=1)
+        largest = self.length(step)
         self.cap[rows[poor]] = 0.25 * largest[poor]
         self.cap[rows[fine]] = np.clip(2.0 * largest[fine], self.cap[rows[fine]], _LONGEST)
         self.updates[rows[poor & ~self.fresh[rows]]] = _UPDATES
@@ -273,10 +291,10 @@ class Search:
             if not rows.size:
                 return
             step, promised = self.steps(rows)
-            near = (np.abs(step).max(axis=1) < _NEAR) & ~self.fresh[rows]
+            near = (self.length(step) < _NEAR) & ~self.fresh[rows]
             self.updates[rows[near]] = _UPDATES
             rows, step, promised = rows[~near], step[~near], promised[~near]
-            largest, fresh = np.abs(step).max(axis=1), self.fresh[rows]
+            largest, fresh = self.length(step), self.fresh[rows]
             self.step[rows[fresh]] = largest[fresh]
             capped = largest > 0.99 * self.cap[rows]
             # across kinks a step within the width is as good as none: look closer
@@ -288,6 +306,7 @@ class Search:
             kink |= minimum & (self.refusals[rows] >= _REFUSALS)
             self.status[rows[minimum]] = "minimum"
             self.status[rows[kink]] = "kink"
+            self.status[rows[(minimum | kink) & self.bound[rows]]] = "bound"
             spent = self.evaluations[rows] >= max_evaluations
             self.active[rows[minimum | kink | spent]] = False
             go = ~(minimum | kink | spent | close)

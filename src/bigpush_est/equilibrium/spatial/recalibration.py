@@ -16,6 +16,7 @@ the Newton step of fresh differences is within ``tolerance`` in every coordinate
 first adopter).  Where steps from fresh differences are refused, differences as wide as the trust region look across
 kinks and close in with it.  Such a search ends as ``"kink"``: where no step down of 1e-6 is left, or four steps in a
 row, each from differences of its own, gained less than 1e-5 of Q.  Its parameters are known less well than a minimum's.
+A subsidy that would fit best at 0 or below stops at log odds of −12, a rate of 0.0006%, and the status says ``"bound"``.
 """
 
 from collections.abc import Mapping
@@ -53,8 +54,9 @@ class Recalibration:
         Largest change of a free coordinate in the last Newton step with a fresh Jacobian, (D,): how far from a smooth
         minimum the search ended.
     status
-        ``"minimum"``, ``"kink"``, ``"evaluations"`` (used up), ``"no derivative"`` (no neighbour can be inverted),
-        ``"not inverted"`` (no trial can) or ``"undefined"`` (external parameters at which there is no model), (D,).
+        ``"minimum"``, ``"kink"``, ``"bound"`` (no subsidy fits best), ``"evaluations"`` (used up), ``"no derivative"``
+        (no neighbour can be inverted), ``"not inverted"`` (no trial can) or ``"undefined"`` (external parameters at
+        which there is no model), (D,).
     evaluations
         Inversions of all periods, those of differences included, (D,).
     residual
@@ -76,8 +78,8 @@ class Recalibration:
 
     @property
     def converged(self) -> Flags:
-        """Whether the search ended in a minimum, smooth or on a kink, (D,)."""
-        return np.isin(self.status, ("minimum", "kink"))
+        """Whether the search ended in a minimum: smooth, on a kink or at the bound, (D,)."""
+        return np.isin(self.status, ("minimum", "kink", "bound"))
 
     @property
     def usable(self) -> Flags:
