@@ -20,7 +20,8 @@ from bigpush_est.quantitative.results import effect_of_push
 from bigpush_est.quantitative.stages import economies
 from bigpush_est.quantitative.study import QuantitativeStudy, load_quantitative_study
 
-from ..quantitative.test_run import STUDY, small_economy
+from ..quantitative.test_run import STUDY
+from ..small_economy import small_economy
 
 #: Names of ``effect_of_push`` that are one number a draw.
 SHARED = (
