@@ -5,8 +5,8 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from bigpush_est.bayes.models.contrasts import RHO_GRID, Contrasts
-from bigpush_est.bayes.models.event_study import SCALES, EventStudyModel, path_matrices, scale_prior
+from bigpush_est.bayes.models.contrasts import NODES, RHO_MAX, Contrasts
+from bigpush_est.bayes.models.event_study import SCALES, EventStudyModel, chebyshev, path_matrices, scale_prior
 from bigpush_est.bayes.priors import PARAMETERS, Prior
 from bigpush_est.bayes.sampling import SamplerSettings, sample_model
 from bigpush_est.errors import ColumnMissing, InvalidValue
@@ -54,9 +54,9 @@ def priors(**changes):
     )
 
 
-def model_of(stack, horizon=3, grid=RHO_GRID, **changes):
+def model_of(stack, horizon=3, nodes=NODES, **changes):
     contrasts = Contrasts.of_stack(stack, "y")
-    statistics = contrasts.statistics(grid)[0]
+    statistics = contrasts.statistics(nodes)[0]
     return EventStudyModel(priors(**changes), statistics, contrasts.event_times, contrasts.matches, horizon)
 
 
@@ -77,7 +77,7 @@ def test_reduction_is_the_restricted_likelihood_of_the_stacked_rows(rho):
     ).astype(float)
     same = frame["firm"].to_numpy()[:, None] == frame["firm"].to_numpy()
     apart = np.abs(frame["year"].to_numpy()[:, None] - frame["year"].to_numpy())
-    inverse = np.linalg.inv(same * np.where(apart == 0, 1.0, rho ** np.maximum(apart, 1)))
+    inverse = (1.0 - rho**2) * np.linalg.inv(same * np.where(apart == 0, 1.0, rho ** np.maximum(apart, 1)))
     middle = np.linalg.pinv(nuisance.T @ inverse @ nuisance, rcond=1e-10)
     projected = inverse - inverse @ nuisance @ middle @ nuisance.T @ inverse
     y = frame["y"].to_numpy()
@@ -99,15 +99,15 @@ def test_without_serial_correlation_the_path_is_the_event_studys():
 def test_shared_firms_share_their_errors():
     """A winner of two matches: by hand, and by simulation of the firms' errors."""
     contrasts = Contrasts.of_stack(stack_of(matches=3, winners=1, shared=[(1, 0, 1)]), "y")
-    matrix = contrasts.covariance(0.6)
+    matrix = contrasts.covariance(0.6) * (1.0 - 0.36)
     one, other = (np.flatnonzero(contrasts.match == m) for m in (0, 1))
-    assert matrix[one[0], one[0]] == 2.0
-    assert matrix[one[0], other[0]] == 1.0  # the same winner in the same year
+    assert matrix[one[0], one[0]] == pytest.approx(2.0)
+    assert matrix[one[0], other[0]] == pytest.approx(1.0)  # the same winner in the same year
     assert matrix[one[0], other[2]] == pytest.approx(0.36)
     assert matrix[one[0], np.flatnonzero(contrasts.match == 2)[0]] == 0.0
     assert sorted(len(rows) for rows in contrasts.components()) == [7, 14]
     drawn = contrasts.simulate_errors(0.6, 20_000, np.random.default_rng(0))
-    np.testing.assert_allclose(np.cov(drawn), matrix, atol=0.08)
+    np.testing.assert_allclose(np.cov(drawn) * (1.0 - 0.36), matrix, atol=0.08)
 
 
 def test_repeated_comparisons_are_left_out():
@@ -124,6 +124,19 @@ def test_repeated_comparisons_are_left_out():
     assert contrasts.matches == ("a", "c")
     for rows in contrasts.components():
         assert np.linalg.eigvalsh(contrasts.covariance(0.5, rows)).min() > 1e-8
+
+
+def test_statistics_are_interpolated_to_seven_digits():
+    """Between the Chebyshev points, up to the largest serial correlation, against the statistics computed there."""
+    contrasts = Contrasts.of_stack(stack_of(shared=[(1, 0, 1)]), "y")
+    found = contrasts.statistics()[0].coefficients()
+    for rho in (0.0, 0.05, 0.33, 0.71, 0.93, RHO_MAX):
+        exact = contrasts.statistics([rho])[0]
+        weights = np.stack(chebyshev(2.0 * rho / RHO_MAX - 1.0, len(NODES)))
+        for name, values in found.items():
+            expected = getattr(exact, name)[0]
+            error = np.abs(np.tensordot(weights, values, axes=1) - expected).max()
+            assert error < 1e-7 * max(np.abs(expected).max(), 1.0), (rho, name, error)
 
 
 def test_paths_are_tied_at_both_ends():
@@ -185,7 +198,7 @@ def test_posterior_has_its_closed_form_at_given_scales():
     held = {"error_sd": 0.3, "heterogeneity": 0.2, "lag_scale": 0.1, "lead_scale": 0.05}
     fixed = {name: {"family": "fixed", "value": value} for name, value in held.items()}
     wide = {"family": "normal", "mean": 0.3, "sd": 0.05}
-    model = model_of(stack_of(effect=1.0), grid=(0.4,), log_eta=wide, **fixed)
+    model = model_of(stack_of(effect=1.0), nodes=(0.4,), log_eta=wide, **fixed)
     posterior = sample_model(model, SamplerSettings(draws=2000), seed=5, cores=2)
     arrays = model.arrays()
     matches = len(model.matches)
@@ -221,7 +234,7 @@ def test_refusals():
     with pytest.raises(InvalidValue, match="horizon"):
         model_of(stack, horizon=9)
     with pytest.raises(InvalidValue, match="serial correlations"):
-        model_of(stack, grid=(1.0,))
+        model_of(stack, nodes=(1.0,))
     dates = np.repeat([3.0, 3.0, np.nan, np.nan], 4)
     panel = pd.DataFrame({"i": np.repeat([1, 2, 3, 4], 4), "t": [1, 2, 3, 4] * 4, "g": dates, "y": 0.0})
     cohorts = build_stack(panel, unit="i", time="t", adoption="g", window=(-2, 1), by="cohort")

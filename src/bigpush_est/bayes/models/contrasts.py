@@ -10,13 +10,16 @@ differ from losers in levels.  Random effects would assume it unrelated to winni
 
 A firm in several matches has one error, not one per copy: ε_it is shared, and the covariance of the differences,
 
-    Ω = W (I ⊗ R_ρ) W′,    R_ρ[t, t′] = ρ^|t−t′|,
+    Ω = W (I ⊗ R_ρ) W′,    R_ρ[t, t′] = ρ^|t−t′|/(1 − ρ²),
 
 follows, instead of being patched by clustering.  A difference that others in the same year already determine (b − c
 beside b − a and c − a) is left out, and counted: it holds no further datum.  With Z mapping the effects (mean path μ
-and match effects b) to differences, the likelihood needs only, for each ρ of a grid,
+and match effects b) to differences, the likelihood needs only
 
     A = Z′PZ,   h = Z′Pd,   c = d′Pd,   log|Ω| + log|B′Ω⁻¹B|,    P = Ω⁻¹ − Ω⁻¹B(B′Ω⁻¹B)⁻¹B′Ω⁻¹
+
+which are smooth in ρ, up to a unit root: with the errors' innovations as the unit, the restricted likelihood does not
+break down there.  They are computed at Chebyshev points and interpolated.
 """
 
 from collections.abc import Sequence
@@ -30,27 +33,38 @@ from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.errors import ColumnMissing, InvalidValue
 from bigpush_est.reduced_form.events.stacking import Stack
 
-#: Serial correlations over which the likelihood is averaged.
-RHO_GRID = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 0.97)
+#: Largest serial correlation, and the Chebyshev points of [0, RHO_MAX] at which the statistics are computed.
+RHO_MAX = 0.98
+NODES = tuple(float(0.5 * RHO_MAX * (1.0 - np.cos(np.pi * (j + 0.5) / 14))) for j in range(14))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SufficientStatistics:
-    """What the likelihood takes, for each of G serial correlations; Q effects: K event times, then M matches.
+    """What the likelihood takes, at each of G serial correlations; Q effects: K event times, then M matches.
 
     Attributes
     ----------
+    nodes
+        The serial correlations, shape (G,).
     information, score, square, log_determinant
         A (G, Q, Q), h (G, Q), c (G,) and the log determinants (G,).
     degrees_of_freedom
         Differences less intercepts.
     """
 
+    nodes: tuple[float, ...]
     information: FloatArray
     score: FloatArray
     square: FloatArray
     log_determinant: FloatArray
     degrees_of_freedom: int
+
+    def coefficients(self) -> dict[str, FloatArray]:
+        """Return the statistics' Chebyshev coefficients in x = 2ρ/RHO_MAX − 1, by name, first axis G."""
+        place = 2.0 * np.array(self.nodes) / RHO_MAX - 1.0
+        transform = np.linalg.inv(np.polynomial.chebyshev.chebvander(place, len(self.nodes) - 1))
+        names = ("information", "score", "square", "log_determinant")
+        return {name: np.tensordot(transform, getattr(self, name), axes=1) for name in names}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -163,7 +177,7 @@ class Contrasts:
         return np.hstack([path, own.astype(np.float64)])
 
     def covariance(self, rho: float, rows: NDArray[np.intp] | slice = slice(None)) -> FloatArray:
-        """Ω at a serial correlation, in units of the error's variance, of some rows."""
+        """Ω at a serial correlation, in units of the innovations' variance, of some rows."""
         winner, loser, year = self.winner[rows], self.loser[rows], self.year[rows]
         apart = np.abs(year[:, None] - year)
         decay = np.where(apart == 0, 1.0, rho ** np.maximum(apart, 1))
@@ -176,7 +190,7 @@ class Contrasts:
                 (loser, winner, -1.0),
             )
         ) * np.ones(1)
-        return signs * decay
+        return signs * decay / (1.0 - rho**2)
 
     def components(self) -> list[NDArray[np.intp]]:
         """Rows of each set of matches that share no firm with others: Ω is block diagonal over them."""
@@ -189,25 +203,25 @@ class Contrasts:
         return [np.flatnonzero(own == one) for one in np.unique(own)]
 
     def simulate_errors(self, rho: float, size: int, rng: np.random.Generator) -> FloatArray:
-        """Draw differences of firms' AR(1) errors with unit variance, shape (n, size)."""
+        """Draw differences of firms' AR(1) errors, whose innovations have unit variance, shape (n, size)."""
         years = np.arange(self.year.min(), self.year.max() + 1)
         errors = np.empty((years.size, self.firms, size))
-        errors[0] = rng.standard_normal((self.firms, size))
+        errors[0] = rng.standard_normal((self.firms, size)) / np.sqrt(1.0 - rho**2)
         for t in range(1, years.size):
-            errors[t] = rho * errors[t - 1] + np.sqrt(1.0 - rho**2) * rng.standard_normal((self.firms, size))
+            errors[t] = rho * errors[t - 1] + rng.standard_normal((self.firms, size))
         at = self.year - years[0]
         drawn: FloatArray = errors[at, self.winner] - errors[at, self.loser]
         return drawn
 
     def statistics(
-        self, grid: Sequence[float] = RHO_GRID, values: FloatArray | None = None
+        self, nodes: Sequence[float] = NODES, values: FloatArray | None = None
     ) -> list[SufficientStatistics]:
         """Reduce the differences, or several vectors of them, shape (n, S), of the same design.
 
         Parameters
         ----------
-        grid
-            Serial correlations, each in [0, 1).
+        nodes
+            Serial correlations, each in [0, 1); a single one holds it.
         values
             Differences in place of the stack's own.
 
@@ -216,13 +230,16 @@ class Contrasts:
         InvalidValue
             For a serial correlation outside [0, 1), or no degree of freedom left.
         """
-        if not grid or min(grid) < 0.0 or max(grid) >= 1.0:
+        if not nodes or min(nodes) < 0.0 or max(nodes) >= 1.0 or len(set(nodes)) < len(nodes):
             raise InvalidValue(
-                key="grid", value=list(grid), requirement="serial correlations in [0, 1)", remedy="use RHO_GRID"
+                key="nodes",
+                value=list(nodes),
+                requirement="serial correlations in [0, 1), each once",
+                remedy="use NODES",
             )
         data = self.values[:, None] if values is None else values
         effects = self.effects
-        count, number, draws = len(grid), effects.shape[1], data.shape[1]
+        count, number, draws = len(nodes), effects.shape[1], data.shape[1]
         information, score = np.zeros((count, number, number)), np.zeros((count, number, draws))
         square, determinant = np.zeros((count, draws)), np.zeros(count)
         freedom = 0
@@ -231,7 +248,7 @@ class Contrasts:
             intercepts = (pair[:, None] == np.arange(pair.max() + 1)).astype(np.float64)
             used = np.flatnonzero(effects[rows].any(axis=0))
             freedom += rows.size - intercepts.shape[1]
-            for g, rho in enumerate(grid):
+            for g, rho in enumerate(nodes):
                 root = np.linalg.cholesky(self.covariance(rho, rows))
                 right = np.hstack([intercepts, effects[np.ix_(rows, used)], data[rows]])
                 whitened = np.linalg.solve(root, right)
@@ -251,7 +268,8 @@ class Contrasts:
                 remedy="widen the window, or check the panel",
             )
         return [
-            SufficientStatistics(information, score[:, :, s], square[:, s], determinant, freedom) for s in range(draws)
+            SufficientStatistics(tuple(nodes), information, score[:, :, s], square[:, s], determinant, freedom)
+            for s in range(draws)
         ]
 
 

@@ -1,6 +1,6 @@
 """(c) The event study as a hierarchical model: a smooth mean path, matches that differ about it, and log η at its end.
 
-    d = Z(μ, b) + W ε (see ``bigpush_est.bayes.models.contrasts``),    ε AR(1) with variance s², ρ uniform on a grid
+    d = Z(μ, b) + W ε (see ``bigpush_est.bayes.models.contrasts``),    ε AR(1) with innovations ~ Normal(0, s)
 
     lags    μ_k = B·(k+1)/(h+1) + σ_lag·bridge_k,    μ_h = B = e·log η − (σ−1)·q·log(1−s̄)
     leads   μ_k = σ_lead·(random walk away from μ_{−1} = 0)
@@ -19,7 +19,7 @@ import numpy as np
 
 from bigpush_est.bayes.evidence import EXPONENTS, Exponent, exponent_weights
 from bigpush_est.bayes.evidence_set import TAIL_INDEX, XI
-from bigpush_est.bayes.models.contrasts import RHO_GRID, Contrasts, SufficientStatistics
+from bigpush_est.bayes.models.contrasts import RHO_MAX, Contrasts, SufficientStatistics
 from bigpush_est.bayes.models.mapping import check_priors, effects, prior_families, prior_numbers, prior_variables
 from bigpush_est.bayes.nuts import import_pymc
 from bigpush_est.bayes.priors import Prior, Support
@@ -31,11 +31,28 @@ if TYPE_CHECKING:
 
 #: Scales of the hierarchy, and the scale of each one's half-normal default prior, in log points.
 SCALES: dict[str, tuple[str, float]] = {
-    "error_sd": ("s, the standard deviation of a firm's error", 1.0),
+    "error_sd": ("s, the standard deviation of a firm's innovation", 1.0),
     "heterogeneity": ("ω, the standard deviation of effects over matches", 0.5),
     "lag_scale": ("σ_lag, a lag's step about the straight line", 0.2),
     "lead_scale": ("σ_lead, a lead's step", 0.1),
 }
+
+
+#: Serial correlation of firms' errors, and where it may lie.
+CORRELATION = "serial_correlation"
+CORRELATION_SUPPORT = Support(0.0, RHO_MAX, "ρ, the serial correlation of firms' errors", low_included=True)
+
+
+def correlation_prior(table: dict[str, Any] | None = None) -> Prior:
+    """Return ρ's prior, uniform by default.
+
+    Examples
+    --------
+    >>> correlation_prior().describe()
+    'uniform(low=0, high=0.98)'
+    """
+    default = {"family": "uniform", "low": 0.0, "high": RHO_MAX}
+    return Prior.parse(CORRELATION, table or default, within=CORRELATION_SUPPORT)
 
 
 def scale_prior(parameter: str, table: dict[str, Any] | None = None) -> Prior:
@@ -75,17 +92,12 @@ def path_matrices(event_times: tuple[int, ...], horizon: int) -> tuple[FloatArra
     return level, lags, leads
 
 
-def average_over_rho(xp: Any, arrays: dict[str, Any], quadratic: Any, error_sd: Any) -> Any:
-    """Log-likelihood from the quadratic forms at each ρ (last axis G), with ρ uniform on the grid.
-
-    −ν/2·log(2πs²) − ½(log|Ω_ρ| + log|B′Ω_ρ⁻¹B|) − Q_ρ/(2s²),    averaged over ρ
-    """
-    freedom = arrays["degrees_of_freedom"][0]
-    scale = xp.expand_dims(error_sd, -1)
-    each = -0.5 * arrays["log_determinant"] - 0.5 * quadratic / scale**2
-    top = each.max(axis=-1)
-    mean = xp.log(xp.exp(each - xp.expand_dims(top, -1)).mean(axis=-1)) + top
-    return mean - freedom * xp.log(error_sd) - 0.5 * freedom * np.log(2.0 * np.pi)
+def chebyshev(place: Any, count: int) -> list[Any]:
+    """Return T_0 … T_{count−1} at a number, by their recurrence, for PyTensor and for NumPy alike."""
+    values = [1.0 + 0.0 * place, place]
+    while len(values) < count:
+        values.append(2.0 * place * values[-1] - values[-2])
+    return values[:count]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,7 +107,8 @@ class EventStudyModel:
     Attributes
     ----------
     priors
-        Of each of ``bigpush_est.bayes.priors.PARAMETERS``; those of ``SCALES`` are added if they are not among them.
+        Of each of ``bigpush_est.bayes.priors.PARAMETERS``; those of ``SCALES`` and of ρ are added if they are not among
+        them.
     statistics
         Of the stack.
     event_times, matches
@@ -127,9 +140,10 @@ class EventStudyModel:
 
     def __post_init__(self) -> None:
         named = [prior.parameter for prior in self.priors]
-        missing = tuple(scale_prior(name) for name in SCALES if name not in named)
+        missing = [scale_prior(name) for name in SCALES if name not in named]
+        missing += [] if CORRELATION in named else [correlation_prior()]
         object.__setattr__(self, "priors", (*self.priors, *missing))
-        check_priors(self.priors, list(SCALES))
+        check_priors(self.priors, [*SCALES, CORRELATION])
         if self.exponent not in EXPONENTS:
             raise InvalidValue(
                 key="exponent",
@@ -203,10 +217,7 @@ class EventStudyModel:
         return {
             "prior_numbers": prior_numbers(self.priors),
             "mapping": np.array([*weights, self.subsidised_share]),
-            "information": found.information,
-            "score": found.score,
-            "square": found.square,
-            "log_determinant": found.log_determinant,
+            **found.coefficients(),
             "degrees_of_freedom": np.array([float(found.degrees_of_freedom)]),
             "level": level,
             "lags": lags,
@@ -233,7 +244,11 @@ class EventStudyModel:
             every = pt.concatenate([path, p["heterogeneity"] * steps["match_step"]])
             moved = pt.dot(arrays["information"], every) - 2.0 * arrays["score"]
             quadratic = arrays["square"] + pt.dot(moved, every)
-            pm.Potential("evidence", average_over_rho(pt, arrays, quadratic, pt.as_tensor(p["error_sd"])))
+            weights = pt.stack(chebyshev(2.0 * p[CORRELATION] / RHO_MAX - 1.0, len(self.statistics.nodes)))
+            determinant = pt.dot(weights, arrays["log_determinant"])
+            freedom, scale = arrays["degrees_of_freedom"][0], p["error_sd"]
+            density = -0.5 * determinant - 0.5 * pt.dot(weights, quadratic) / scale**2 - freedom * pt.log(scale)
+            pm.Potential("evidence", density - 0.5 * freedom * np.log(2.0 * np.pi))
         return model
 
     def path(self, p: Mapping[str, Any]) -> FloatArray:
@@ -256,13 +271,20 @@ class EventStudyModel:
         return found
 
     def log_likelihood(self, p: Mapping[str, Any]) -> FloatArray:
-        """Return the log-likelihood by NumPy at draws by name, steps as ``match_step[0]`` and so on."""
+        """Return the log-likelihood by NumPy at draws by name, steps as ``match_step[0]`` and so on.
+
+        −ν/2·log(2πs²) − ½(log|Ω_ρ| + log|B′Ω_ρ⁻¹B|) − (c − 2φ′h + φ′Aφ)/(2s²),    φ = (μ, b)
+        """
         arrays = self.arrays()
         every = np.concatenate([self.path(p), self.match_effects(p)], axis=-1)
         linear = every @ arrays["score"].T
         square = np.einsum("...q,gqr,...r->...g", every, arrays["information"], every, optimize=True)
         quadratic = arrays["square"] - 2.0 * linear + square
-        return np.asarray(average_over_rho(np, arrays, quadratic, np.asarray(p["error_sd"])))
+        place = 2.0 * np.asarray(p[CORRELATION], dtype=np.float64) / RHO_MAX - 1.0
+        weights = np.stack(chebyshev(place, len(self.statistics.nodes)), axis=-1)
+        freedom, scale = self.statistics.degrees_of_freedom, np.asarray(p["error_sd"], dtype=np.float64)
+        value = -0.5 * weights @ arrays["log_determinant"] - 0.5 * (weights * quadratic).sum(axis=-1) / scale**2
+        return np.asarray(value - 0.5 * freedom * np.log(2.0 * np.pi * scale**2))
 
     def described(self) -> dict[str, Any]:
         """Return the evidence as JSON can hold it."""
@@ -273,6 +295,5 @@ class EventStudyModel:
             "horizon": self.horizon,
             "exponent": self.exponent,
             "subsidised_share": self.subsidised_share,
-            "serial_correlations": list(RHO_GRID),
             "degrees_of_freedom": self.statistics.degrees_of_freedom,
         }
