@@ -1,0 +1,57 @@
+"""What the report of a pipeline run calls things."""
+
+from typing import Any
+
+from bigpush_est.report.numbers import NONE, fixed, interval, signed
+
+type Results = dict[str, Any]
+
+VERSIONS = {"recalibrated": "Calibrated anew at each draw", "fixed": "Calibration held at its point"}
+EVENTS = {
+    "multiple": "Several steady states exist",
+    "moved": "The push ends in another steady state than no push",
+    "needed": "Industrialised with the push, and not without it",
+}
+OUTCOMES = {"gdp_share": "GDP share", "export_intensity": "Export intensity", "employment_share": "Employment share"}
+PARAMETERS = {
+    "eta": "η, direct gain (factor)",
+    "log_eta": "log η, direct gain",
+    "delta": "δ, spillover semi-elasticity",
+    "subsidy": "s̄, subsidy rate (prior)",
+    "sigma": "σ, elasticity of substitution",
+    "pareto_ratio": "θ/(σ−1), Pareto tail",
+    "instrument_strength": "ω, strength of the instrument",
+}
+SOURCES = {"micro": "a firm panel", "published": "the paper’s published tables", "estimates": "a file of estimates"}
+
+
+def data_label(results: Results) -> str:
+    """Return the one line that goes with every figure and table: what estimates and economy are."""
+    economy = (
+        "synthetic economy, not Korea’s data"
+        if results["economy"]["label"] == "synthetic"
+        else (f"economy: {results['economy']['name']} ({results['economy']['label']})")
+    )
+    return f"Estimates: {results['label']}; {economy}"
+
+
+def points(value: float | None, places: int = 2) -> str:
+    """Return a difference of shares in percentage points."""
+    return NONE if value is None else f"{fixed(100.0 * value, places)}"
+
+
+def inner(quantity: dict[str, Any], level: int, scale: float = 100.0, places: int = 2) -> str:
+    """Return an interval of a quantity, scaled."""
+    low, high = quantity[f"low{level}"], quantity[f"high{level}"]
+    return NONE if low is None or high is None else interval(scale * low, scale * high, places)
+
+
+def main_answer(results: Results) -> dict[str, Any]:
+    """Return the answer that page one gives: with recalibration, if the run has it."""
+    answer: dict[str, Any] = results["answers"][results["study"]["main"]]
+    return answer
+
+
+def chance(row: dict[str, Any]) -> str:
+    """Return a probability as printed."""
+    return signed(str(row["text"]))
