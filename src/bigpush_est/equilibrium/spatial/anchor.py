@@ -1,13 +1,11 @@
 """The point calibration, and how moments and inversions move about it: where searches at other draws start from."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Self
 
 import numpy as np
 
 from bigpush_est.equilibrium.adoption_map import FloatArray
-from bigpush_est.equilibrium.spatial.acceleration import newton_preconditioner
 from bigpush_est.equilibrium.spatial.calibration import (
     STEP,
     CalibrationProblem,
@@ -16,9 +14,8 @@ from bigpush_est.equilibrium.spatial.calibration import (
     from_free,
     to_free,
 )
-from bigpush_est.equilibrium.spatial.external_draws import ExternalDraws, Trials, converged
-from bigpush_est.equilibrium.spatial.inversion import Inversion, InversionSystem
-from bigpush_est.equilibrium.spatial.static import one_thread_each
+from bigpush_est.equilibrium.spatial.external_draws import ExternalDraws, Trials, converged, inversion_preconditioner
+from bigpush_est.equilibrium.spatial.inversion import Inversion
 from bigpush_est.errors import InvalidValue
 
 
@@ -77,7 +74,7 @@ class Anchor:
                 remedy="pass the parameters that calibrate found",
             )
         points = np.stack([one.point[0] for one in found])
-        matrices = tuple(_preconditioner(problem, found, period) for period in range(len(found)))
+        matrices = tuple(inversion_preconditioner(problem, found, period) for period in range(len(found)))
         free, outside = to_free(parameters[None]), external.coordinates()
         count = free.size + outside.size
         step = STEP * np.concatenate([np.eye(count), -np.eye(count)])
@@ -103,19 +100,3 @@ class Anchor:
             point_slopes[..., :inside],
             point_slopes[..., inside:],
         )
-
-
-def _preconditioner(problem: CalibrationProblem, found: Sequence[Inversion], period: int) -> FloatArray:
-    """Return the preconditioner of a period's inversion at its solution, (K, K)."""
-    one = found[period]
-    lag = found[period - 1].equilibrium.adopter_share[0] if period else problem.initial_share
-    reference = found[0].levels.select(np.array([0])) if period else None
-    # the economy before its fundamentals were inverted: a solution holds changes from those
-    template = one.economy.changed(
-        productivity=problem.economies[period].productivity,
-        foreign_demand=problem.economies[period].foreign_demand,
-        foreign_price=problem.economies[period].foreign_price,
-    )
-    system = InversionSystem(template, lag, problem.targets[period], problem.numeraire, reference)
-    with one_thread_each():
-        return newton_preconditioner(system, one.point[0])

@@ -8,12 +8,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bigpush_est.equilibrium.adoption_map import FloatArray, Index
+from bigpush_est.equilibrium.spatial.acceleration import newton_preconditioner
 from bigpush_est.equilibrium.spatial.calibration import CalibrationProblem, moments
-from bigpush_est.equilibrium.spatial.inversion import Inversion, invert
+from bigpush_est.equilibrium.spatial.inversion import Inversion, InversionSystem, invert
+from bigpush_est.equilibrium.spatial.static import one_thread_each
 from bigpush_est.errors import InvalidValue, ShapeMismatch
 
 type Flags = NDArray[np.bool_]
 
+#: Iterations a period, on average, from which a preconditioner at the draw's own solution is worth its cost.
+_SLOW = 40
 #: Residual of an inversion within a search: small against what a difference over two steps of 1e-5 has to tell.
 TRIAL_TOLERANCE = 1e-11
 
@@ -113,7 +117,8 @@ class Trials:
     external
         D draws.
     preconditioners
-        One per period, for every draw: what is found for a draw does not depend on the others' values.
+        One per period, for every draw, until one of a draw's trials takes long: from then on it has its own.  What is
+        found for a draw does not depend on the others' values.
     tolerance, max_iterations
         Of ``invert``.
     """
@@ -129,8 +134,15 @@ class Trials:
     ) -> None:
         self.problem, self.external, self.preconditioners = problem, external, preconditioners
         self.tolerance, self.max_iterations = tolerance, max_iterations
+        self._own: dict[int, list[FloatArray]] = {}
 
-    def invert(self, draws: NDArray[np.intp], parameters: FloatArray, points: FloatArray) -> list[Inversion]:
+    def invert(
+        self,
+        draws: NDArray[np.intp],
+        parameters: FloatArray,
+        points: FloatArray,
+        preconditioners: Sequence[FloatArray] | None = None,
+    ) -> list[Inversion]:
         """Return each period's inversion, from starts ``points`` (R, T, K)."""
         problem = at_draws(self.problem, self.external.select(draws))
         lag = problem.initial_share
@@ -143,7 +155,7 @@ class Trials:
                 numeraire=problem.numeraire,
                 reference=reference,
                 start=points[:, period],
-                preconditioner=self.preconditioners[period],
+                preconditioner=(preconditioners or self.preconditioners)[period],
                 tolerance=self.tolerance,
                 max_iterations=self.max_iterations,
             )
@@ -156,25 +168,65 @@ class Trials:
         self, draws: NDArray[np.intp], parameters: FloatArray, points: FloatArray
     ) -> tuple[FloatArray, Flags, FloatArray]:
         """Return moments (R, 7), whether every inversion converged (R,), and the points found (R, T, K)."""
+        count = draws.size
+        model, good = np.full((count, 4 + len(self.problem.targets)), np.nan), np.zeros(count, dtype=bool)
+        ends = points.copy()
+        own = np.isin(draws, list(self._own))
+        groups = [np.flatnonzero(~own), *(np.flatnonzero(draws == draw) for draw in np.unique(draws[own]))]
+        for rows in groups:
+            if rows.size:
+                self._group(rows, draws, parameters, points, model, good, ends)
+        return model, good, ends
+
+    def _group(
+        self,
+        rows: NDArray[np.intp],
+        draws: NDArray[np.intp],
+        parameters: FloatArray,
+        points: FloatArray,
+        model: FloatArray,
+        good: Flags,
+        ends: FloatArray,
+    ) -> None:
+        """Try rows that share preconditioners; write what they find to ``model``, ``good`` and ``ends``."""
         try:
             # far from any solution numbers run over: such a trial fails, and that is all
             with np.errstate(all="ignore"):
-                found = self.invert(draws, parameters, points)
+                found = self.invert(draws[rows], parameters[rows], points[rows], self._own.get(int(draws[rows[0]])))
+                model[rows] = moments(self.problem, found)
         except InvalidValue:
             # one trial's parameters or fundamentals are beyond what an economy can have: find it, keep the others
-            if draws.size == 1:
-                return np.full((1, 4 + len(self.problem.targets)), np.nan), np.zeros(1, dtype=bool), points
-            halves = np.array_split(np.arange(draws.size), 2)
-            parts = [self(draws[half], parameters[half], points[half]) for half in halves]
-            model, good, ends = (np.concatenate(part) for part in zip(*parts, strict=True))
-            return model, good, ends
-        good = converged(found)
-        with np.errstate(all="ignore"):
-            model = moments(self.problem, found)
-        return model, good & np.isfinite(model).all(axis=1), np.stack([one.point for one in found], axis=1)
+            if rows.size > 1:
+                for half in np.array_split(rows, 2):
+                    self._group(half, draws, parameters, points, model, good, ends)
+            return
+        ends[rows] = np.stack([one.point for one in found], axis=1)
+        good[rows] = converged(found) & np.isfinite(model[rows]).all(axis=1)
+        slow = good[rows] & (np.sum([one.iterations for one in found], axis=0) > _SLOW * len(found))
+        for draw in np.unique(draws[rows[slow]]):
+            row = int(np.flatnonzero(slow & (draws[rows] == draw))[0])
+            self._own[int(draw)] = [inversion_preconditioner(self.problem, found, t, row) for t in range(len(found))]
 
 
 def converged(found: Sequence[Inversion]) -> Flags:
     """Return whether every period's inversion and equilibrium converged, (D,)."""
     good: Flags = np.logical_and.reduce([one.converged & one.equilibrium.converged for one in found])
     return good
+
+
+def inversion_preconditioner(
+    problem: CalibrationProblem, found: Sequence[Inversion], period: int, row: int = 0
+) -> FloatArray:
+    """Return the preconditioner of a period's inversion at the solution of one of its rows, (K, K)."""
+    one, chosen = found[period], np.array([row])
+    lag = found[period - 1].equilibrium.adopter_share[row] if period else problem.initial_share
+    reference = found[0].levels.select(chosen) if period else None
+    # the economy before its fundamentals were inverted: a solution holds changes from those
+    template = one.economy.select(chosen).changed(
+        productivity=problem.economies[period].productivity,
+        foreign_demand=problem.economies[period].foreign_demand,
+        foreign_price=problem.economies[period].foreign_price,
+    )
+    system = InversionSystem(template, lag, problem.targets[period], problem.numeraire, reference)
+    with one_thread_each():
+        return newton_preconditioner(system, one.point[row])

@@ -16,7 +16,7 @@ the Newton step of fresh differences is within ``tolerance`` in every coordinate
 first adopter).  Where steps from fresh differences are refused, differences as wide as the trust region look across
 kinks and close in with it.  Such a search ends as ``"kink"``: where no step down of 1e-6 is left, or four steps in a
 row, each from differences of its own, gained less than 1e-5 of Q.  Its parameters are known less well than a minimum's.
-A subsidy that would fit best at 0 or below stops at log odds of −12, a rate of 0.0006%, and the status says ``"bound"``.
+A subsidy that would fit best at 0 or below stops at log odds of −12, a rate of 0.0006%: the status says ``"bound"``.
 """
 
 from collections.abc import Mapping
