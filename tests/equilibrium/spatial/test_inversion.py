@@ -6,8 +6,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from bigpush_est.equilibrium.spatial.conditions import StaticSystem
 from bigpush_est.equilibrium.spatial.economy import SpatialEconomy
-from bigpush_est.equilibrium.spatial.inversion import Inversion, Targets, invert, real_gdp_growth
+from bigpush_est.equilibrium.spatial.inversion import Inversion, InversionSystem, Targets, invert, real_gdp_growth
 from bigpush_est.equilibrium.spatial.outcomes import measure
 from bigpush_est.equilibrium.spatial.static import StaticEquilibrium, solve_static
 from bigpush_est.errors import InvalidValue
@@ -345,3 +346,38 @@ def test_a_batch_flags_only_the_draw_that_fails() -> None:
         economy.changed(export_cost=cost), truth.lags[0], truth.targets[0], numeraire=NUMERAIRE, max_iterations=50
     )
     assert found.converged.tolist() == [True, False, True]
+
+
+def test_a_start_without_any_exporter_meets_its_target_all_the_same() -> None:
+    """Where nobody exports, rounding may leave exports just below zero: that is no target met."""
+    truth = simulate(seed=0)
+    economy, targets = truth.economies[0], truth.targets[0]
+    demand = economy.foreign_demand.copy()
+    demand[HEAVY] *= 1e-6  # so little that no heavy firm finds exporting worth its cost
+    start = economy.changed(foreign_demand=demand)
+    assert solve_static(start, truth.lags[0]).exporter_share[0, HEAVY].max() == 0.0
+    found = invert(start, truth.lags[0], targets, numeraire=NUMERAIRE)
+    assert found.converged[0]
+    outcome = measure(found.equilibrium)
+    np.testing.assert_allclose(outcome.export_intensity[0, HEAVY], targets.export_intensity[HEAVY], rtol=1e-8)
+
+
+def test_exports_that_rounding_leaves_below_zero_are_no_target_met(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The log of such a sum is no number: it once counted as a gap of zero, and the inversion as converged."""
+    truth = simulate(seed=0)
+    system = InversionSystem(truth.economies[0], truth.lags[0], truth.targets[0], NUMERAIRE, None)
+    points = np.concatenate([truth.solutions[0].point, np.zeros((1, 4 * 5 + 8))], axis=1)
+    place = -8 + HEAVY  # of log D^x
+    assert abs(system.residual(points)[0, place]) < 1e-9
+    evaluate = StaticSystem.evaluate
+
+    def barely_negative(self: StaticSystem, at: Any) -> Any:
+        state = evaluate(self, at)
+        account = state.sectors[HEAVY]
+        cell = account.cell._replace(exported=np.full_like(account.cell.exported, -1e-23))
+        sectors = [*state.sectors]
+        sectors[HEAVY] = replace(account, cell=cell)
+        return replace(state, sectors=sectors)
+
+    monkeypatch.setattr(StaticSystem, "evaluate", barely_negative)
+    assert system.residual(points)[0, place] >= 1.0

@@ -147,8 +147,10 @@ class InversionSystem:
         static, productivity, demand, price = self.split(points)
         state = self.static.shifted(productivity, demand, price).evaluate(static)
         count = points.shape[0]
-        # far from the solution a target can be infinitely far away (no exporters at all): move on, by a bounded step
-        gaps = np.clip(np.nan_to_num(self._gaps(state, static, productivity)), -_GAP_LIMIT, _GAP_LIMIT)
+        # far from the solution a target can be infinitely far away (no exporters at all): move on, by a bounded step;
+        # one that is not a number is not met either, and must never look as if it were
+        gaps = np.nan_to_num(self._gaps(state, static, productivity), nan=_GAP_LIMIT)
+        gaps = np.clip(gaps, -_GAP_LIMIT, _GAP_LIMIT)
         gaps = np.where(self.free, gaps, -points[:, -gaps.shape[1] :])
         equilibrium = np.ascontiguousarray(state.residual.transpose(1, 0, 2)).reshape(count, -1)
         return np.concatenate([equilibrium, gaps], axis=1)
@@ -166,7 +168,9 @@ class InversionSystem:
                 gap = self.log_share[j] - np.log(cell.gross / total[:, None])
                 output[:, j] = np.where(self.produced[j], gap + level[:, j, None], 0.0)
                 if j in self.traded and cell.exported is not None:
-                    demand[:, j] = np.log(targets.export_intensity[j] * total / cell.exported.sum(axis=1))
+                    # without exporters, rounding leaves a sum that may be below zero
+                    sold = np.maximum(cell.exported.sum(axis=1), 0.0)
+                    demand[:, j] = np.log(targets.export_intensity[j] * total / sold)
                 if j in self.traded and j != self.numeraire and bought is not None:
                     spending = np.exp(static.reshape(count, -1, economy.n_regions)[:, 1 + n_sectors + j]).sum(axis=1)
                     price[:, j] = np.log(bought.sum(axis=1) / (targets.import_share[j] * spending))
