@@ -376,8 +376,8 @@ def moves(results: Results) -> Table:
         rows,
         "Per s.e.: the change when the estimate is one standard error higher, to first order. s.e. to P = 1/2: how "
         "many the estimate must move for the probability to cross one half, where the draws reach as far. Value of "
-        "knowing: what perfect information on the parameter is worth to one who must call the claim true or false and loses 1 "
-        "when wrong. Prior doubled: its weight (power 2), to first order.",
+        "knowing: what perfect information on the parameter is worth to one who must call the claim true or false and "
+        "loses 1 when wrong. Prior doubled: its weight (power 2), to first order.",
         group="answer",
     )
 

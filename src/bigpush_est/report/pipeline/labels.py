@@ -36,14 +36,22 @@ def data_label(results: Results) -> str:
 
 
 def points(value: float | None, places: int = 2) -> str:
-    """Return a difference of shares in percentage points."""
-    return NONE if value is None else f"{fixed(100.0 * value, places)}"
+    """Return a difference of shares in percentage points; what rounds to nothing has no sign.
+
+    Examples
+    --------
+    >>> points(0.0359), points(-1e-7), points(None)
+    ('3.59', '0.00', '–')
+    """
+    return NONE if value is None else fixed(round(100.0 * value, places) + 0.0, places)
 
 
 def inner(quantity: dict[str, Any], level: int, scale: float = 100.0, places: int = 2) -> str:
     """Return an interval of a quantity, scaled."""
     low, high = quantity[f"low{level}"], quantity[f"high{level}"]
-    return NONE if low is None or high is None else interval(scale * low, scale * high, places)
+    if low is None or high is None:
+        return NONE
+    return interval(round(scale * low, places) + 0.0, round(scale * high, places) + 0.0, places)
 
 
 def main_answer(results: Results) -> dict[str, Any]:

@@ -98,7 +98,7 @@ def _rests_on(results: Results) -> tuple[tuple[str, str], ...]:
         )
     )
     variants = [row for row in results["variants"] if not row.get("failed")]
-    if variants:
+    if len(variants) > 1:
         low, high = (pick(variants, key=lambda r: r["probabilities"]["moved"]["estimate"]) for pick in (min, max))
         rows.append(
             (
