@@ -115,7 +115,7 @@ def run(tmp_path_factory):
     write_economy_bundle(five_regions(), economy)
     study = QuantitativeStudy(STUDY | {"economy": {"folder": str(economy)}}, "invented")
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("bigpush_est.report.quantitative.page.rendered", lambda picture: (PNG, SVG))
+        patch.setattr("bigpush_est.report.publishing.rendered", lambda picture: (PNG, SVG))
         run_quantitative(study, folder)
     return RunFolder(folder)
 
@@ -134,7 +134,7 @@ def results(run):
 @pytest.fixture
 def page(run, tmp_path, monkeypatch):
     """Return what writes the report of some results without turning figures into pictures."""
-    monkeypatch.setattr("bigpush_est.report.quantitative.page.rendered", lambda picture: (PNG, SVG))
+    monkeypatch.setattr("bigpush_est.report.publishing.rendered", lambda picture: (PNG, SVG))
 
     def write(results, name="report"):
         folder = RunFolder(tmp_path / name)

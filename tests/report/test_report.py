@@ -66,7 +66,7 @@ def made(
     if rendering:
         monkeypatch.setattr("bigpush_est.report.style.DPI", 40)
     else:
-        monkeypatch.setattr("bigpush_est.report.page.rendered", lambda picture: (PNG, SVG))
+        monkeypatch.setattr("bigpush_est.report.publishing.rendered", lambda picture: (PNG, SVG))
     monkeypatch.setattr(
         "bigpush_est.bayes.sampling.power_scaling",
         lambda tree: {"delta": {"prior": 0.02, "likelihood": 0.09, "diagnosis": "✓"}},
@@ -331,7 +331,7 @@ def test_csv_and_json_hold_the_same_values_and_a_second_write_the_same_bytes(tmp
             png, svg = rendered(draw())
         assert (before[f"figures/{name}.png"], before[f"figures/{name}.svg"]) == (png, svg)
     saved = iter([tuple(before[f"figures/{name}.{kind}"] for kind in ("png", "svg")) for name in FIGURES])
-    monkeypatch.setattr("bigpush_est.report.page.rendered", lambda picture: next(saved))
+    monkeypatch.setattr("bigpush_est.report.publishing.rendered", lambda picture: next(saved))
     write_report(run.folder, run.results, lambda *_: None)
     assert contents(run.folder.path) == before
 

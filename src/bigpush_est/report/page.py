@@ -1,13 +1,6 @@
 """The report of a run: figures, tables and one self-contained page, drawn from what earlier stages saved."""
 
-import base64
-from collections.abc import Callable
-from importlib.resources import files
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from bigpush_est.data.published import load_published
 from bigpush_est.propagate.outcomes import BAND_DRAWS
@@ -15,17 +8,13 @@ from bigpush_est.report.contents import all_tables
 from bigpush_est.report.figure3 import figure3
 from bigpush_est.report.figures import multiplicity_map, paths, prior_posterior
 from bigpush_est.report.numbers import bounds, count, median, probability, probability_range, share
+from bigpush_est.report.publishing import Drawn, Told, present, write_files, write_page
 from bigpush_est.report.sensitivity_figure import sensitivity, sensitivity_rows
-from bigpush_est.report.style import drawing, rendered
 from bigpush_est.report.wording import first_page
 from bigpush_est.run_folder import RunFolder
 
-#: Size up to which the page holds a figure as SVG; above it, as PNG.
-LARGEST_SVG = 300_000
-STAGE = "Writing the report"
 
-
-def write_report(folder: RunFolder, results: dict[str, Any], told: Callable[[str, int, int], None]) -> None:
+def write_report(folder: RunFolder, results: dict[str, Any], told: Told) -> None:
     """Write ``index.html``, ``figures/`` and ``tables/`` of a run.
 
     Parameters
@@ -44,55 +33,12 @@ def write_report(folder: RunFolder, results: dict[str, Any], told: Callable[[str
     paper["pareto_ratio"] = published.value("theta") / (published.value("sigma") - 1.0)
 
     tables = all_tables(results, paper)
-    drawn = _figures(results, arrays, paper)
-    total = len(tables) + len(drawn) + 1
-    told(STAGE, 0, total)
-    figures: dict[str, dict[str, Any]] = {}
-    for done, (name, (draw, alternative, caption)) in enumerate(drawn.items(), start=1):
-        with drawing():
-            png, svg = rendered(draw())
-        folder.write(f"figures/{name}.png", lambda path, content=png: _write(path, content))  # type: ignore[misc]
-        folder.write(f"figures/{name}.svg", lambda path, content=svg: _write(path, content))  # type: ignore[misc]
-        figures[name] = {"name": name, "source": _embedded(png, svg), "alt": alternative, "caption": caption}
-        told(STAGE, done, total)
-    for done, table in enumerate(tables.values(), start=len(drawn) + 1):
-        folder.write_text(f"tables/{table.name}.csv", table.csv())
-        folder.write_text(f"tables/{table.name}.json", table.json())
-        folder.write_text(f"tables/{table.name}.tex", table.latex())
-        told(STAGE, done, total)
-    folder.write_text("index.html", _page(results, arrays, study, figures, tables))
-    told(STAGE, total, total)
-
-
-def _write(path: Any, content: bytes) -> None:
-    path.write_bytes(content)
-
-
-def _embedded(png: bytes, svg: bytes) -> str:
-    # as an image, not as inline markup: ids of several SVGs in one document would clash
-    if len(svg) <= LARGEST_SVG:
-        return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _page(
-    results: dict[str, Any],
-    arrays: dict[str, Any],
-    study: dict[str, Any],
-    figures: dict[str, dict[str, Any]],
-    tables: dict[str, Any],
-) -> str:
-    environment = Environment(
-        loader=PackageLoader("bigpush_est.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    style = files("bigpush_est.report").joinpath("templates/style.css").read_text(encoding="utf-8")
-    return environment.get_template("report.html.j2").render(
-        style=Markup(style),
+    figures = write_files(folder, _figures(results, arrays, paper), tables, told)
+    write_page(
+        folder,
+        "report.html.j2",
+        ("style.css",),
+        told,
         results=results,
         study=results["study"],
         page=first_page(results, arrays, study),
@@ -123,9 +69,6 @@ def _across(results: dict[str, Any]) -> str:
     )
 
 
-type Drawn = dict[str, tuple[Callable[[], Figure], str, str]]
-
-
 def _figures(results: dict[str, Any], arrays: dict[str, Any], paper: dict[str, float]) -> Drawn:
     """Return each figure's drawing, its text alternative and its caption."""
     main, study = results["main"], results["study"]
@@ -145,7 +88,7 @@ def _figures(results: dict[str, Any], arrays: dict[str, Any], paper: dict[str, f
     drawn: Drawn = {}
     if any(key.startswith("prior_") for key in arrays):
         drawn["prior_posterior"] = (
-            lambda: _present(prior_posterior(arrays, paper)),
+            lambda: present(prior_posterior(arrays, paper)),
             "Histograms of the posterior with lines for the prior and the paper’s value. The posterior medians are: "
             f"{placed}.",
             f"Prior (line) and posterior (histogram of {count(draws)} draws) of each free parameter; dashed: the value "
@@ -196,8 +139,3 @@ def _figures(results: dict[str, Any], arrays: dict[str, Any], paper: dict[str, f
                 "this study’s values.",
             )
     return drawn
-
-
-def _present(picture: Figure | None) -> Figure:
-    assert picture is not None
-    return picture

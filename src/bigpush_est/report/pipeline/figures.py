@@ -3,7 +3,6 @@
 from typing import Any
 
 import numpy as np
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -249,14 +248,3 @@ def regional_map(results: Results, arrays: dict[str, Any]) -> Figure:
         for n, row in enumerate(results["regions"])
     ]
     return korea_map({**results, "regions": rows})
-
-
-def present(picture: Figure | None) -> Figure:
-    """Return a figure that is known to be there."""
-    assert picture is not None
-    return picture
-
-
-def possible(panel: Axes | Figure | None) -> bool:
-    """Whether there is anything to draw."""
-    return panel is not None

@@ -1,14 +1,8 @@
 """The page of a pipeline run: figures, tables and one self-contained document."""
 
-import base64
 from collections.abc import Callable
-from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 from matplotlib.figure import Figure
 
 from bigpush_est.data.published import load_published
@@ -18,19 +12,12 @@ from bigpush_est.report.pipeline import figures as drawings
 from bigpush_est.report.pipeline.contents import all_tables
 from bigpush_est.report.pipeline.labels import Results, data_label, main_answer, points
 from bigpush_est.report.pipeline.wording import first_page
-from bigpush_est.report.style import drawing, rendered
-from bigpush_est.report.tables import Table
+from bigpush_est.report.publishing import Drawn, Told, present, write_files, write_page
+from bigpush_est.report.style import drawing
 from bigpush_est.run_folder import RunFolder
 
-#: Size up to which the page holds a figure as SVG; above it, as PNG.
-LARGEST_SVG = 300_000
-STAGE = "Writing the report"
 
-#: A figure's drawing, its text alternative and its caption.
-type Drawn = dict[str, tuple[Callable[[], Figure], str, str]]
-
-
-def write_pipeline_report(folder: RunFolder, results: Results, told: Callable[[str, int, int], None]) -> None:
+def write_pipeline_report(folder: RunFolder, results: Results, told: Told) -> None:
     """Write ``index.html``, ``figures/`` and ``tables/`` of a pipeline run.
 
     Parameters
@@ -44,57 +31,16 @@ def write_pipeline_report(folder: RunFolder, results: Results, told: Callable[[s
     """
     arrays = folder.read_arrays("figures.npz")
     tables, drawn = all_tables(results), _figures(results, arrays)
-    total = len(tables) + len(drawn) + 1
-    told(STAGE, 0, total)
-    label = data_label(results)
-    figures: dict[str, dict[str, Any]] = {}
-    for done, (name, (draw, alternative, caption)) in enumerate(drawn.items(), start=1):
-        with drawing():
-            png, svg = rendered(draw())
-        folder.write(f"figures/{name}.png", lambda path, content=png: _write(path, content))  # type: ignore[misc]
-        folder.write(f"figures/{name}.svg", lambda path, content=svg: _write(path, content))  # type: ignore[misc]
-        figures[name] = {
-            "name": name,
-            "source": _embedded(png, svg),
-            "alt": f"{alternative} {label}.",
-            "caption": f"{caption} {label}.",
-        }
-        told(STAGE, done, total)
-    for done, table in enumerate(tables.values(), start=len(drawn) + 1):
-        # files travel without the page: their notes say what the data are
-        alone = replace(table, note=f"{table.note} {label}.".strip())
-        folder.write_text(f"tables/{table.name}.csv", alone.csv())
-        folder.write_text(f"tables/{table.name}.json", alone.json())
-        folder.write_text(f"tables/{table.name}.tex", alone.latex())
-        told(STAGE, done, total)
-    folder.write_text("index.html", _page(results, figures, tables))
-    told(STAGE, total, total)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
-def _embedded(png: bytes, svg: bytes) -> str:
-    # as an image, not as inline markup: ids of several SVGs in one document would clash
-    if len(svg) <= LARGEST_SVG:
-        return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _page(results: Results, figures: dict[str, dict[str, Any]], tables: dict[str, Table]) -> str:
-    environment = Environment(
-        loader=PackageLoader("bigpush_est.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    templates = files("bigpush_est.report").joinpath("templates")
-    style = "".join(templates.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "quantitative.css"))
-    return environment.get_template("pipeline.html.j2").render(
-        style=Markup(style), study=results["study"], page=first_page(results), figures=figures, tables=tables
+    shown = write_files(folder, drawn, tables, told, data_label(results))
+    write_page(
+        folder,
+        "pipeline.html.j2",
+        ("style.css", "quantitative.css"),
+        told,
+        study=results["study"],
+        page=first_page(results),
+        figures=shown,
+        tables=tables,
     )
 
 
@@ -110,7 +56,7 @@ def _figures(results: Results, arrays: dict[str, Any]) -> Drawn:
     drawn: Drawn = {}
     if any(key.startswith("prior_") for key in arrays):
         drawn["prior_posterior"] = (
-            lambda: drawings.present(prior_posterior(arrays, paper)),
+            lambda: present(prior_posterior(arrays, paper)),
             "Histograms of the posterior with lines for the prior and the paper’s value.",
             "Prior (line) and posterior (histogram) of each free parameter; dashed: the value that the paper uses.",
         )
@@ -166,5 +112,5 @@ def _figures(results: Results, arrays: dict[str, Any]) -> Drawn:
         with drawing():
             there = draw() is not None
         if there:
-            drawn[name] = (lambda draw=draw: drawings.present(draw()), alternative, caption)  # type: ignore[misc]
+            drawn[name] = (lambda draw=draw: present(draw()), alternative, caption)  # type: ignore[misc]
     return drawn

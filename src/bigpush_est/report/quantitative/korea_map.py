@@ -1,5 +1,6 @@
 """The regions on a map: points on latitude and longitude, ports and expressway; nothing else is known of the land."""
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from bigpush_est.report.style import GREY, INK, WIDTH
 
 type Floats = NDArray[np.float64]
 
-_HEIGHT = 5.5
+HEIGHT = 5.5
 #: Left edge, lower edge, width and height of the two maps, in fractions of the figure.
 _FRAMES = ((0.045, 0.185, 0.445, 0.765), (0.535, 0.185, 0.445, 0.765))
 _KM_PER_DEGREE = 111.195
@@ -24,27 +25,68 @@ _KM_PER_DEGREE = 111.195
 _AREA, _LEAST = 1700.0, 7.0
 
 
+@dataclass(frozen=True, slots=True)
+class Shade:
+    """What one of the two maps shows: a value per region, as a fraction.
+
+    Attributes
+    ----------
+    title, unit
+        Above the map and below its bar of colours, whose numbers are in hundredths.
+    values
+        One per region; NaN where there is none.
+    shapes
+        Whether regions that lose are squares.
+    full
+        Whether colours go from nothing to all, whatever the values are.
+    """
+
+    title: str
+    unit: str
+    values: Floats
+    shapes: bool = False
+    full: bool = False
+
+
 def korea_map(results: Results) -> Figure:
     """Draw the change of the heavy GDP share, and the gain in welfare, of every region."""
     rows = results["regions"]
-    picture = labelled(results, _HEIGHT, arranged=False)
     change = np.array([_change(row) for row in rows])
     gain = np.array([row["welfare"] if known(row.get("welfare")) else np.nan for row in rows])
-    named = named_regions(results)
-    for frame, values, title, shapes in (
-        (_FRAMES[0], change, "A. Change of the heavy GDP share", True),
-        (_FRAMES[1], gain, "B. Welfare gain", False),
-    ):
+    picture = labelled(results, HEIGHT, arranged=False)
+    shades = (
+        Shade("A. Change of the heavy GDP share", "p.p.", change, shapes=True),
+        Shade("B. Welfare gain", "% of consumption", gain),
+    )
+    return two_maps(picture, results, shades, named_regions(results))
+
+
+def two_maps(picture: Figure, results: Results, shades: tuple[Shade, Shade], named: list[int]) -> Figure:
+    """Draw two maps of the regions side by side.
+
+    Parameters
+    ----------
+    picture
+        An empty figure whose parts are not arranged.
+    results
+        Regions, ports and expressway are taken from it.
+    shades
+        What the maps show.
+    named
+        Regions whose names are written in bold; the largest others get theirs in grey.
+    """
+    rows = results["regions"]
+    for frame, shade in zip(_FRAMES, shades, strict=True):
         panel = picture.add_axes(frame)
         _extent(panel, results, frame)
         _land(panel, results)
-        norm, colors = _scale(values)
-        place = [_points(panel, rows, values, norm, colors, shapes)]
+        norm, colors = _scale(shade)
+        place = [_points(panel, rows, shade.values, norm, colors, shade.shapes)]
         _names(panel, rows, named, *place)
-        panel.set_title(title)
+        panel.set_title(shade.title)
         bar = picture.add_axes((frame[0] + 0.03, 0.132, frame[2] - 0.06, 0.014))
-        _bar(picture, bar, norm, colors, "p.p." if shapes else "% of consumption")
-    signs, sizes = _legend(results, change)
+        _bar(picture, bar, norm, colors, shade.unit)
+    signs, sizes = _legend(results, shades[0].values)
     for handles, left, low in ((signs, 0.03, 0.012), (sizes, 0.53, 0.03)):
         picture.legend(
             handles=handles, loc="lower left", ncols=3, bbox_to_anchor=(left, low), fontsize=7, columnspacing=1.2
@@ -66,7 +108,7 @@ def _extent(panel: Axes, results: Results, frame: tuple[float, ...]) -> None:
     narrow = float(np.cos(np.radians(middle[1])))
     tall = max(float(np.ptp(latitude)), 0.2) * 1.10
     wide = max(float(np.ptp(longitude)) * narrow, 0.2) * 1.12
-    ratio = frame[2] * WIDTH / (frame[3] * _HEIGHT)
+    ratio = frame[2] * WIDTH / (frame[3] * HEIGHT)
     tall, wide = max(tall, wide / ratio), max(wide, tall * ratio)
     panel.set_xlim(middle[0] - 0.5 * wide / narrow, middle[0] + 0.5 * wide / narrow)
     panel.set_ylim(middle[1] - 0.5 * tall, middle[1] + 0.5 * tall)
@@ -115,11 +157,13 @@ def _land(panel: Axes, results: Results) -> None:
         panel.plot(port["longitude"], port["latitude"], marker="x", ms=4.5, mew=1.1, color=INK, ls="none", zorder=4)
 
 
-def _scale(values: Floats) -> tuple[Normalize, Colormap]:
+def _scale(shade: Shade) -> tuple[Normalize, Colormap]:
     """Return the scale of colours: about zero if there are losses, and by order of size where sizes differ much."""
     from matplotlib import colormaps
 
-    finite = values[np.isfinite(values)]
+    if shade.full:
+        return Normalize(0.0, 1.0), colormaps["Blues"]
+    finite = shade.values[np.isfinite(shade.values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
     largest = max(abs(low), abs(high), 1e-6)
     if low < -NOTHING:

@@ -1,18 +1,10 @@
 """The report of a quantitative run: figures, tables and one self-contained page, drawn from what a run saved."""
 
-import base64
-from collections.abc import Callable
-from dataclasses import replace
-from importlib.resources import files
-from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
-from matplotlib.figure import Figure
 
 from bigpush_est.data.published import load_published
 from bigpush_est.report.numbers import count
+from bigpush_est.report.publishing import Drawn, Told, present, write_files, write_page
 from bigpush_est.report.quantitative import optional_figures as optional
 from bigpush_est.report.quantitative.contents import all_tables
 from bigpush_est.report.quantitative.figures import (
@@ -36,21 +28,14 @@ from bigpush_est.report.quantitative.labels import (
 from bigpush_est.report.quantitative.optional_tables import economies
 from bigpush_est.report.quantitative.policy_tables import at_the_edge, unsettled
 from bigpush_est.report.quantitative.wording import conditions, counts_words, first_page, welfare_words
-from bigpush_est.report.style import drawing, rendered
-from bigpush_est.report.tables import Table
+from bigpush_est.report.style import drawing
 from bigpush_est.run_folder import RunFolder
 
-#: Size up to which the page holds a figure as SVG; above it, as PNG.
-LARGEST_SVG = 300_000
-STAGE = "Writing the report"
 #: Tables of the section on other policies after the figure of uniform rates, in order.
 POLICIES = ("policies", "regional_rates", "allocations", "mobility")
 
-#: A figure's drawing, its text alternative and its caption.
-type Drawn = dict[str, tuple[Callable[[], Figure], str, str]]
 
-
-def write_quantitative_report(folder: RunFolder, results: Results, told: Callable[[str, int, int], None]) -> None:
+def write_quantitative_report(folder: RunFolder, results: Results, told: Told) -> None:
     """Write ``index.html``, ``figures/`` and ``tables/`` of a quantitative run.
 
     Parameters
@@ -64,53 +49,12 @@ def write_quantitative_report(folder: RunFolder, results: Results, told: Callabl
     """
     arrays, study = folder.read_arrays("figures.npz"), folder.read_json("study.json")
     tables = all_tables(results, study)
-    drawn = _figures(results, arrays)
-    total = len(tables) + len(drawn) + 1
-    told(STAGE, 0, total)
-    figures: dict[str, dict[str, Any]] = {}
-    for done, (name, (draw, alternative, caption)) in enumerate(drawn.items(), start=1):
-        with drawing():
-            png, svg = rendered(draw())
-        folder.write(f"figures/{name}.png", lambda path, content=png: _write(path, content))  # type: ignore[misc]
-        folder.write(f"figures/{name}.svg", lambda path, content=svg: _write(path, content))  # type: ignore[misc]
-        figures[name] = {"name": name, "source": _embedded(png, svg), "alt": alternative, "caption": caption}
-        told(STAGE, done, total)
-    label = data_label(results)
-    for done, table in enumerate(tables.values(), start=len(drawn) + 1):
-        # files travel without the page: their notes say what the data are
-        alone = replace(table, note=f"{table.note} {label}.".strip())
-        folder.write_text(f"tables/{table.name}.csv", alone.csv())
-        folder.write_text(f"tables/{table.name}.json", alone.json())
-        folder.write_text(f"tables/{table.name}.tex", alone.latex())
-        told(STAGE, done, total)
-    folder.write_text("index.html", _page(results, figures, tables))
-    told(STAGE, total, total)
-
-
-def _write(path: Path, content: bytes) -> None:
-    path.write_bytes(content)
-
-
-def _embedded(png: bytes, svg: bytes) -> str:
-    # as an image, not as inline markup: ids of several SVGs in one document would clash
-    if len(svg) <= LARGEST_SVG:
-        return "data:image/svg+xml;base64," + base64.b64encode(svg).decode("ascii")
-    return "data:image/png;base64," + base64.b64encode(png).decode("ascii")
-
-
-def _page(results: Results, figures: dict[str, dict[str, Any]], tables: dict[str, Table]) -> str:
-    environment = Environment(
-        loader=PackageLoader("bigpush_est.report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    templates = files("bigpush_est.report").joinpath("templates")
-    style = "".join(templates.joinpath(name).read_text(encoding="utf-8") for name in ("style.css", "quantitative.css"))
-    return environment.get_template("quantitative.html.j2").render(
-        style=Markup(style),
+    figures = write_files(folder, _figures(results, arrays), tables, told, data_label(results))
+    write_page(
+        folder,
+        "quantitative.html.j2",
+        ("style.css", "quantitative.css"),
+        told,
         study=results["study"],
         page=first_page(results),
         figures=figures,
@@ -128,9 +72,7 @@ def _page(results: Results, figures: dict[str, dict[str, Any]], tables: dict[str
 
 def _figures(results: Results, arrays: dict[str, Any]) -> Drawn:
     """Return each figure's drawing, its text alternative and its caption."""
-    drawn = _main_figures(results, arrays) | _optional_figures(results)
-    end = f" {data_label(results)}."
-    return {name: (draw, text + end, caption + end) for name, (draw, text, caption) in drawn.items()}
+    return _main_figures(results, arrays) | _optional_figures(results)
 
 
 def _main_figures(results: Results, arrays: dict[str, Any]) -> Drawn:
@@ -181,7 +123,7 @@ def _main_figures(results: Results, arrays: dict[str, Any]) -> Drawn:
             possible = identification(results, arrays) is not None
         if possible:
             drawn["identification"] = (
-                lambda: _present(identification(results, arrays)),
+                lambda: present(identification(results, arrays)),
                 "Six panels, one per parameter: how far each moment is from its target as the parameter moves.",
                 "What identifies what: every moment over its target as one parameter moves about its estimate "
                 "(vertical line), all others held. In colour: the moments that the paper names for the parameter; "
@@ -204,7 +146,7 @@ def _optional_figures(results: Results) -> Drawn:
         }
     if possible["steady_states"]:
         drawn["steady_states"] = (
-            lambda: _present(optional.steady_states(results)),
+            lambda: present(optional.steady_states(results)),
             "Matrix of regions by steady state, and the heavy GDP share of each.",
             "The steady states that were found, by their heavy GDP share. Below, filled: industrialised. Regions "
             "that are industrialised in none are left out.",
@@ -216,7 +158,7 @@ def _optional_figures(results: Results) -> Drawn:
             " The best rate is the highest that was tried: a higher one may be better." if at_the_edge(results) else ""
         )
         drawn["uniform_rates"] = (
-            lambda: _present(optional.uniform_rates(results, rate)),
+            lambda: present(optional.uniform_rates(results, rate)),
             f"Heavy GDP share and welfare against a uniform subsidy rate. The paper’s rate is {percentage(rate, 0)}.",
             "What a uniform subsidy to adopters in the subsidised regions leads to, by its rate. It moves in steps, a "
             f"region at a time; lines join the rates that were tried.{gaps}",
@@ -232,7 +174,7 @@ def _optional_figures(results: Results) -> Drawn:
         )
     if possible["ensemble"]:
         drawn["ensemble"] = (
-            lambda: _present(optional.ensemble(results, paper)),
+            lambda: present(optional.ensemble(results, paper)),
             f"Histogram of the effect of the push over {count(len(economies(results)))} synthetic economies, with the "
             f"paper’s effect, {points(paper)}, marked.",
             f"The effect of the push (this economy: {points(effect)}; the paper: {points(paper)}) in other synthetic "
@@ -243,8 +185,3 @@ def _optional_figures(results: Results) -> Drawn:
 
 def _regions(number: int) -> str:
     return "one region industrialises" if number == 1 else f"{spelt(number)} regions industrialise"
-
-
-def _present(picture: Figure | None) -> Figure:
-    assert picture is not None
-    return picture
