@@ -237,12 +237,12 @@ def test_bad_designs(changes, error, words):
     ("call", "error", "words"),
     [
         (lambda: simulate_firm_panel(seed=-1), WrongType, "seed"),
-        (lambda: simulate_firm_panel(seed=1.0), WrongType, "seed"),
+        (lambda: simulate_firm_panel(seed=1.0), WrongType, "seed"),  # type: ignore[arg-type]
         (lambda: simulate_firm_panel(seed=True), WrongType, "seed"),
         (lambda: simulate_firm_panel(scale=0.05), InvalidValue, "scale"),
         (lambda: simulate_firm_panel(scale=2.0), InvalidValue, "scale"),
         (lambda: simulate_firm_panel(replace(BASE, regions=87)), InvalidValue, "at most 86"),
-        (lambda: BASE.without("luck"), InvalidValue, "mechanism"),
+        (lambda: BASE.without("luck"), InvalidValue, "mechanism"),  # type: ignore[arg-type]
         (lambda: small(contracts=100_000), SolverFailed, "further contracts"),
         (lambda: simulate_firm_panel(replace(BASE, losers=500), scale=0.1), SolverFailed, "losers have a winner"),
     ],

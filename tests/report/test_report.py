@@ -14,12 +14,12 @@ import pytest
 
 from bigpush_est import stages
 from bigpush_est.bayes.sampling import Diagnostics, Posterior
+from bigpush_est.latex import escaped
 from bigpush_est.propagate.outcomes import propagate_chunk
 from bigpush_est.propagate.summary import summarise
 from bigpush_est.report import write_report
 from bigpush_est.report.contents import all_tables
 from bigpush_est.report.figures import multiplicity_map, prior_posterior
-from bigpush_est.report.latex import escaped
 from bigpush_est.report.numbers import figure, probability_range
 from bigpush_est.report.sensitivity_figure import sensitivity, sensitivity_rows
 from bigpush_est.report.style import drawing, rendered
