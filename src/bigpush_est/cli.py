@@ -73,12 +73,15 @@ def run(
     workers: Annotated[
         int | None, typer.Option(min=1, help="Processes and threads; the numbers do not depend on it.")
     ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(metavar="ADDRESS", help="A Dask scheduler whose workers take the draws.")
+    ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on where an interrupted run stopped.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace whatever run the folder holds.")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a study from the published figures to the report."""
+    """Run a study, whichever its model, to its report."""
     from bigpush_est.studies import open_study, run_any
 
     overrides = {key: value for key, value in (("seed", seed), ("sampler.draws", draws)) if value is not None}
@@ -96,12 +99,13 @@ def run(
             checked,
             folder,
             workers=_default_workers() if workers is None else workers,
+            scheduler=scheduler,
             resume=resume,
             overwrite=overwrite,
             progress=told,
         )
     if as_json:
-        main = {key: result.results[key] for key in ("main", "table3") if key in result.results}
+        main = {key: result.results[key] for key in ("main", "table3", "answers") if key in result.results}
         _print_json({"folder": str(folder), "failures": result.failures, **main})
     elif not quiet:
         _show_any(result.results, folder)
@@ -244,8 +248,11 @@ def _show_any(results: dict[str, Any], folder: Path) -> None:
         from bigpush_est.report.theory_tables import theory_tables
 
         _print_tables(list(theory_tables(results).values()))
-    elif kind == "quantitative":
-        from bigpush_est.report.quantitative.contents import printed_tables
+    elif kind in ("quantitative", "posterior"):
+        if kind == "posterior":
+            from bigpush_est.report.pipeline.contents import printed_tables
+        else:
+            from bigpush_est.report.quantitative.contents import printed_tables
 
         for failure in results["failures"]:
             typer.secho(f"Failed: {failure}", fg="red", bold=True)
