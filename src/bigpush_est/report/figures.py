@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, canvas, grid
+from bigpush_est.report.style import BLUE, GREEN, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, canvas, grid
 
 #: What each parameter is called on an axis; the macron is typeset, as the font would misplace the accent.
 AXIS = {
@@ -20,8 +20,20 @@ AXIS = {
 }
 
 
-def prior_posterior(arrays: dict[str, Any], paper: dict[str, float]) -> Figure | None:
-    """Draw the prior and the posterior of each free parameter; None if every parameter is held fixed."""
+def prior_posterior(
+    arrays: dict[str, Any], paper: dict[str, float], truth: dict[str, float] | None = None
+) -> Figure | None:
+    """Draw the prior and the posterior of each free parameter; None if every parameter is held fixed.
+
+    Parameters
+    ----------
+    arrays
+        ``edges``, ``posterior``, ``axis`` and ``prior`` of each parameter.
+    paper
+        The paper's values, which are marked.
+    truth
+        What simulated data were drawn with, marked too.
+    """
     names = [name for name in AXIS if f"prior_{name}.axis" in arrays]
     if not names:
         return None
@@ -50,12 +62,14 @@ def prior_posterior(arrays: dict[str, Any], paper: dict[str, float]) -> Figure |
                 color=VERMILION,
                 fontsize=7.5,
             )
+        if truth and truth.get(name) is not None:
+            panel.axvline(truth[name], color=GREEN, ls=":", lw=1.8, label="truth of the simulated data")
         panel.set_xlabel(AXIS[name])
         if index % 3 == 0:
             panel.set_ylabel("density")
     for panel in panels[len(names) :]:
         panel.set_visible(False)
-    picture.legend(*_first(picture).get_legend_handles_labels(), loc="outside upper left", ncols=3)
+    picture.legend(*_first(picture).get_legend_handles_labels(), loc="outside upper left", ncols=4)
     return picture
 
 

@@ -12,17 +12,46 @@ EVENTS = {
     "moved": "The push ends in another steady state than no push",
     "needed": "Industrialised with the push, and not without it",
 }
+#: The same as probabilities.
+CLAIMS = {
+    "multiple": "P(several steady states exist)",
+    "moved": "P(the push moved the economy to another one)",
+    "needed": "P(the push was needed to industrialise)",
+}
+#: The same where there is little room.
+SHORT = {"multiple": "P(several)", "moved": "P(moved)", "needed": "P(needed)"}
 OUTCOMES = {"gdp_share": "GDP share", "export_intensity": "Export intensity", "employment_share": "Employment share"}
+#: Parameters with symbol and meaning.
 PARAMETERS = {
     "eta": "η, direct gain (factor)",
     "log_eta": "log η, direct gain",
     "delta": "δ, spillover semi-elasticity",
-    "subsidy": "s̄, subsidy rate (prior)",
+    "subsidy": "s̄, subsidy rate",
     "sigma": "σ, elasticity of substitution",
     "pareto_ratio": "θ/(σ−1), Pareto tail",
     "instrument_strength": "ω, strength of the instrument",
+    "theta": "θ, Pareto shape",
+    "kappa": "κ, bound on productivity, ratio",
+    "xi": "ξ, distortion elasticity",
+    "exponent": "exponent of the mapping",
 }
 SOURCES = {"micro": "a firm panel", "published": "the paper’s published tables", "estimates": "a file of estimates"}
+
+
+def parameter(name: str) -> str:
+    """Return a parameter's symbol and meaning; its own name where it is not known."""
+    return PARAMETERS.get(name, name.replace("_", " "))
+
+
+def symbol(name: str) -> str:
+    """Return a parameter's symbol.
+
+    Examples
+    --------
+    >>> symbol("delta"), symbol("pareto_ratio")
+    ('δ', 'θ/(σ−1)')
+    """
+    return parameter(name).partition(",")[0]
 
 
 def data_label(results: Results) -> str:
@@ -54,10 +83,35 @@ def inner(quantity: dict[str, Any], level: int, scale: float = 100.0, places: in
     return interval(round(scale * low, places) + 0.0, round(scale * high, places) + 0.0, places)
 
 
+def with_interval(quantity: dict[str, Any], places: int = 2) -> str:
+    """Return a quantity's median with its 90% interval, in hundredths.
+
+    Examples
+    --------
+    >>> with_interval({"median": 0.0312, "low90": -0.001, "high90": 0.045})
+    '3.12 (−0.10 to 4.50)'
+    """
+    if quantity["median"] is None:
+        return NONE
+    return f"{points(quantity['median'], places)} ({inner(quantity, 90, 100.0, places)})"
+
+
+def answers(results: Results) -> list[tuple[str, dict[str, Any]]]:
+    """Return the run's propagations by version, the one with recalibration first."""
+    return [(version, results["answers"][version]) for version in VERSIONS if version in results["answers"]]
+
+
 def main_answer(results: Results) -> dict[str, Any]:
     """Return the answer that page one gives: with recalibration, if the run has it."""
     answer: dict[str, Any] = results["answers"][results["study"]["main"]]
     return answer
+
+
+def main_sensitivity(results: Results) -> dict[str, Any]:
+    """Return what moves the answer that page one gives, by target; empty where it could not be computed."""
+    part = (results["sensitivity"] or {}).get(results["study"]["main"]) or {}
+    targets: dict[str, Any] = part.get("targets") or {}
+    return targets
 
 
 def chance(row: dict[str, Any]) -> str:

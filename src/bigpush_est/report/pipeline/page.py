@@ -1,6 +1,5 @@
 """The page of a pipeline run: figures, tables and one self-contained document."""
 
-from collections.abc import Callable
 from typing import Any
 
 from matplotlib.figure import Figure
@@ -9,9 +8,10 @@ from bigpush_est.data.published import load_published
 from bigpush_est.report.figures import prior_posterior
 from bigpush_est.report.numbers import count, probability
 from bigpush_est.report.pipeline import figures as drawings
+from bigpush_est.report.pipeline import sensitivity_figures as sensitivity
 from bigpush_est.report.pipeline.contents import all_tables
-from bigpush_est.report.pipeline.labels import Results, data_label, main_answer, points
-from bigpush_est.report.pipeline.wording import first_page
+from bigpush_est.report.pipeline.labels import VERSIONS, Results, answers, data_label, points, with_interval
+from bigpush_est.report.pipeline.wording import first_page, paper_words, sensitivity_words
 from bigpush_est.report.publishing import Drawn, Told, present, write_files, write_page
 from bigpush_est.report.style import drawing
 from bigpush_est.run_folder import RunFolder
@@ -23,94 +23,152 @@ def write_pipeline_report(folder: RunFolder, results: Results, told: Told) -> No
     Parameters
     ----------
     folder
-        The run's folder; it holds ``figures.npz``.
+        The run's folder; it holds ``figures.npz`` and ``study.json``.
     results
         The content of ``results.json``.
     told
         Called with the stage's name, pieces done and pieces in all.
     """
-    arrays = folder.read_arrays("figures.npz")
-    tables, drawn = all_tables(results), _figures(results, arrays)
-    shown = write_files(folder, drawn, tables, told, data_label(results))
+    arrays, study = folder.read_arrays("figures.npz"), folder.read_json("study.json")
+    tables = all_tables(results, arrays, study)
+    figures = write_files(folder, _figures(results, arrays, study), tables, told, data_label(results))
     write_page(
         folder,
         "pipeline.html.j2",
-        ("style.css", "quantitative.css"),
+        ("style.css", "quantitative.css", "pipeline.css"),
         told,
         study=results["study"],
         page=first_page(results),
-        figures=shown,
+        moved_by=sensitivity_words(results),
+        figures=figures,
         tables=tables,
     )
 
 
-def _figures(results: Results, arrays: dict[str, Any]) -> Drawn:
-    """Return each figure's drawing, its text alternative and its caption."""
+def paper_values() -> dict[str, float]:
+    """Return the paper's values of the parameters that the posterior is about."""
     published = load_published()
     paper = {name: published.value(name) for name in ("eta", "delta", "sigma")}
     paper["subsidy"] = published.value("subsidy_rate")
     paper["pareto_ratio"] = published.value("theta") / (published.value("sigma") - 1.0)
-    answer = main_answer(results)
-    chances, gap = answer["probabilities"], answer["differences"]["gdp_share"]
-    draws = count(answer["draws"])
+    return paper
+
+
+def _figures(results: Results, arrays: dict[str, Any], study: dict[str, Any]) -> Drawn:
+    """Return each figure's drawing, its text alternative and its caption."""
+    return _found(results, arrays) | _estimated(results, arrays, study) | _moving(results)
+
+
+def _found(results: Results, arrays: dict[str, Any]) -> Drawn:
+    paper = paper_values()
     drawn: Drawn = {}
-    if any(key.startswith("prior_") for key in arrays):
-        drawn["prior_posterior"] = (
-            lambda: present(prior_posterior(arrays, paper)),
-            "Histograms of the posterior with lines for the prior and the paper’s value.",
-            "Prior (line) and posterior (histogram) of each free parameter; dashed: the value that the paper uses.",
+    for version, answer in answers(results):
+        main = version == results["study"]["main"]
+        suffix, how = ("", "") if main else (f"_{version}", f" {VERSIONS[version]}.")
+        chances, gap = answer["probabilities"], answer["differences"]["gdp_share"]
+        used = count(answer["draws"] - answer["solver"]["unconverged"])
+        drawn[f"figure4{suffix}"] = (
+            lambda version=version: drawings.fans(results, arrays, version),  # type: ignore[misc]
+            f"Three fan charts over time. In the long run the push adds {with_interval(gap)} p.p. to the GDP share.",
+            f"The paper’s Figure 4 over {used} draws: medians, 50% and 90% bands, with and without the push. In the "
+            f"steady state the push adds {points(gap['median'])} p.p. to the GDP share"
+            f"{paper_words(gap['paper'], ' p.p.')}.{how}",
         )
-    drawn["figure4"] = (
-        lambda: drawings.fans(results, arrays),
-        f"Three fan charts over time. In the long run the push changes the GDP share by {points(gap['median'])} p.p.",
-        f"The paper’s Figure 4 over {draws} draws: medians, 50% and 90% bands, with and without the push.",
-    )
-    drawn["cloud"] = (
-        lambda: drawings.cloud(results, arrays, paper),
-        f"Draws over δ and η. Several steady states: {probability(chances['multiple'])}; moved: "
-        f"{probability(chances['moved'])}.",
-        "Posterior draws by what the quantitative model does at them. Each draw is calibrated anew, so that a cloud of "
-        "one colour need not have a sharp edge."
-        if results["study"]["main"] == "recalibrated"
-        else "Posterior draws by what the quantitative model does at them, the calibration held at its point.",
-    )
+        drawn[f"cloud{suffix}"] = (
+            lambda version=version: drawings.cloud(results, arrays, version, paper),  # type: ignore[misc]
+            f"Draws over δ and η. P(several steady states) is {probability(chances['multiple'])}; P(moved) is "
+            f"{probability(chances['moved'])}.",
+            "Posterior draws by what the quantitative model does at them. "
+            + (
+                "Each draw is calibrated anew: a region of one colour need not have a sharp edge."
+                if version == "recalibrated"
+                else "The calibration is held at its point: what is left of the draws is δ and η themselves."
+            ),
+        )
     drawn["map"] = (
         lambda: drawings.regional_map(results, arrays),
-        "Two maps of the regions as points: median change of the heavy GDP share and median welfare gain.",
-        "The regions: medians over draws. A: change of the heavy GDP share with the push. B: consumption-equivalent "
-        "gain. There are no coastlines: points stand at the places’ coordinates.",
+        "Two maps of the regions as points: median change of the heavy GDP share, and how often it rises.",
+        "The regions over the draws that converged. A: median change of the heavy GDP share with the push. B: the "
+        "share of draws in which it rises. Bold: those that change most; others: the largest by labour. There are no "
+        "coastlines: points stand at the places’ coordinates.",
     )
-    optional: list[tuple[str, Callable[[], Figure | None], str, str]] = [
+    return drawn
+
+
+def _estimated(results: Results, arrays: dict[str, Any], study: dict[str, Any]) -> Drawn:
+    micro = results["evidence"]["micro"]
+    drawn: Drawn = {}
+    if any(key.startswith("prior_") for key in arrays):
+        truth = (micro or {}).get("truth")
+        marked = "; dotted: what the simulated firms were drawn with" if truth else ""
+        drawn["prior_posterior"] = (
+            lambda: present(prior_posterior(arrays, paper_values(), truth)),
+            "Histograms of the posterior with lines for the prior and the paper’s value.",
+            "Prior (line) and posterior (histogram) of each free parameter; dashed: the value that the paper uses"
+            f"{marked}. Where the two densities look alike, the evidence says little.",
+        )
+    if micro is not None:
+        drawn["event_study"] = (
+            lambda: present(drawings.event_study(results, study)),
+            f"Coefficients of the event study with 95% intervals. {micro['pretrend']['words']}.",
+            f"Winners against losers, by year. Pre-trends: {micro['pretrend']['words']}.",
+        )
+    return drawn
+
+
+def _moving(results: Results) -> Drawn:
+    known = results["evidence"]["correlation_is"] == "known"
+    drawn: Drawn = {}
+    optional = (
         (
             "tornado",
-            lambda: drawings.tornado(results),
+            sensitivity.tornado,
             "Bars: the change of each answer per standard error of each estimate, and per doubled prior.",
             "What moves the answer, to first order: one standard error of each estimate (blue) and a prior of twice "
-            "the weight (grey), with 95% Monte Carlo intervals.",
+            "the weight (orange), with 95% Monte Carlo intervals.",
+        ),
+        (
+            "knowing",
+            sensitivity.knowing,
+            "Dots: the share of each answer’s variance that a parameter explains, and the value of knowing it.",
+            "Which parameter the answer’s uncertainty comes from. A: the share of its variance that one parameter "
+            "alone explains. B: by how much perfect information on it raises the chance to call a claim rightly true "
+            "or false. With 95% Monte Carlo intervals.",
         ),
         (
             "correlation",
-            lambda: drawings.correlation_curve(results),
+            sensitivity.correlation_curve,
             "Lines: the probabilities over the correlation of the two estimates.",
-            "The correlation of the estimates is unknown: the probabilities over its range, by weighting the draws; "
-            "lines end where the draws no longer reach.",
+            (
+                "The probabilities at other correlations of the two estimates than the estimated one"
+                if known
+                else "The correlation of the two estimates is not published: the probabilities over its range"
+            )
+            + ", by weighting the draws, with 95% Monte Carlo bands; lines end where the draws no longer reach.",
         ),
         (
-            "event_study",
-            lambda: drawings.event_study(results),
-            "Coefficients of the event study with 95% intervals.",
-            "Winners against losers: coefficients with 95% intervals.",
+            "breakdown",
+            sensitivity.breakdown,
+            "Lines: the probabilities over a grid of values of each parameter.",
+            "The probabilities at other values of one parameter, every draw sent through the model again; bars: 95% "
+            "Monte Carlo intervals. Dotted: one half, and where P(moved) crosses it.",
         ),
-        (
-            "variants",
-            lambda: drawings.specification_curve(results),
-            "Dot plot: probabilities and effect by variant.",
-            "The answer under each variant, from its estimates to its calibration anew, on fewer draws.",
-        ),
-    ]
+    )
     for name, draw, alternative, caption in optional:
         with drawing():
-            there = draw() is not None
+            there = draw(results) is not None
         if there:
-            drawn[name] = (lambda draw=draw: present(draw()), alternative, caption)  # type: ignore[misc]
+            drawn[name] = (lambda draw=draw: present(draw(results)), alternative, caption)  # type: ignore[misc]
+    pages = sensitivity.variant_pages(results)
+    for number, lines in enumerate(pages, start=1):
+        of = f" (part {number} of {len(pages)})" if len(pages) > 1 else ""
+        drawn["variants" if number == 1 else f"variants_{number}"] = (
+            lambda lines=lines: _curve(results, lines),  # type: ignore[misc]
+            f"Dot plot of the probabilities and of the push’s effect, by variant{of}.",
+            f"The answer under each variant{of}, from its estimates to its calibration anew, on fewer draws.",
+        )
     return drawn
+
+
+def _curve(results: Results, lines: list[sensitivity.Line]) -> Figure:
+    return sensitivity.specification_curve(results, lines)

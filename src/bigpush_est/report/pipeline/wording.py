@@ -1,9 +1,20 @@
 """The first page in words: every sentence is chosen by the numbers of the run."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from bigpush_est.report.numbers import bounds, count, median, probability
-from bigpush_est.report.pipeline.labels import SOURCES, Results, inner, main_answer, points
+from bigpush_est.report.pipeline.labels import (
+    SOURCES,
+    VERSIONS,
+    Results,
+    answers,
+    inner,
+    main_answer,
+    main_sensitivity,
+    points,
+    symbol,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,10 +29,11 @@ class FirstPage:
 
 def first_page(results: Results) -> FirstPage:
     """Return the first page of a run."""
-    return FirstPage(_banner(results), tuple(results["failures"]), _answer(results), _rests_on(results))
+    return FirstPage(banner(results), tuple(results["failures"]), _answer(results), _rests_on(results))
 
 
-def _banner(results: Results) -> tuple[str, str]:
+def banner(results: Results) -> tuple[str, str]:
+    """Return what the data are: a heading and a sentence."""
     economy = results["economy"]
     estimates = {
         "published": "The estimates are the paper’s published ones",
@@ -37,75 +49,153 @@ def _banner(results: Results) -> tuple[str, str]:
     return (f"Economy: {economy['label']}", f"{estimates}. {economy['name']}: {economy['description']}")
 
 
+def paper_words(value: float | None, unit: str, places: int = 2) -> str:
+    """Return ", the paper says ..." where the paper says something.
+
+    Examples
+    --------
+    >>> paper_words(0.0359, " p.p."), paper_words(None, "%")
+    (' (the paper: 3.59 p.p.)', '')
+    """
+    return "" if value is None else f" (the paper: {points(value, places)}{unit})"
+
+
 def _answer(results: Results) -> str:
     answer = main_answer(results)
     chances, gap = answer["probabilities"], answer["differences"]["gdp_share"]
     welfare = answer["welfare"]["log"]
     text = (
         f"Given the estimates, the probability that several steady states exist is {probability(chances['multiple'])}; "
-        f"that the push moved the economy to another one, {probability(chances['moved'])}; that it was needed, "
-        f"{probability(chances['needed'])}."
+        f"that the push moved the economy to another one, {probability(chances['moved'])}; that it was needed to "
+        f"industrialise, {probability(chances['needed'])}."
     )
-    if gap["median"] is not None:
-        text += (
-            f" The push changes heavy manufacturing’s long-run GDP share by {points(gap['median'])} p.p. "
-            f"(90%: {inner(gap, 90)})"
-        )
-        text += f", the paper says {points(gap['paper'])}" if gap["paper"] is not None else ""
-        text += f"; welfare by {points(welfare['median'], 1)}% (90%: {inner(welfare, 90, 100.0, 1)})"
-        text += f", the paper says {points(welfare['paper'], 1)}%." if welfare["paper"] is not None else "."
+    if gap["median"] is None:
+        return f"{text} No draw converged, so that nothing can be said of the size of the effect."
+    text += " In the long run the push changes heavy manufacturing’s GDP share by "
+    text += f"{points(gap['median'])} p.p. (90%: {inner(gap, 90)})"
+    if welfare["median"] is not None:
+        text += f" and welfare by {points(welfare['median'], 1)}% (90%: {inner(welfare, 90, 100.0, 1)})"
+    text += f". {_against_paper(gap, welfare)}" if gap["paper"] is not None else "."
     return text
 
 
+def _against_paper(gap: dict[str, Any], welfare: dict[str, Any]) -> str:
+    """Say whether the paper's points lie within the intervals."""
+
+    def side(quantity: dict[str, Any]) -> str:
+        if quantity["low90"] <= quantity["paper"] <= quantity["high90"]:
+            return "within"
+        return "above" if quantity["paper"] > quantity["high90"] else "below"
+
+    text = f"The paper’s {points(gap['paper'])} p.p. lie {side(gap)} the 90% interval"
+    if welfare["median"] is None or welfare["paper"] is None:
+        return f"{text}."
+    first, second = side(gap), side(welfare)
+    return text + (
+        f", and so does its {points(welfare['paper'], 1)}% of welfare."
+        if first == second
+        else f", its {points(welfare['paper'], 1)}% of welfare {second} that of welfare."
+    )
+
+
 def _rests_on(results: Results) -> tuple[tuple[str, str], ...]:
-    study, answer = results["study"], main_answer(results)
-    parameters = results["posterior"]["parameters"]
-    rows = [
-        (
-            "Estimates.",
-            f"From {SOURCES[study['source']]}, mapped with exponent “{study['exponent']}”: η "
-            f"{median(parameters['eta'])} (90% {bounds(parameters['eta'], 90)}), δ {median(parameters['delta'])} "
-            f"(90% {bounds(parameters['delta'], 90)}).",
-        ),
-        (
-            "Calibration.",
-            "Every draw meets Table 2’s moments anew, fundamentals inverted"
-            if study["main"] == "recalibrated"
-            else "The calibration is held at the posterior medians",
-        ),
-    ]
-    rows[1] = (rows[1][0], rows[1][1] + "; s̄ is " + ("the calibration’s." if study["subsidy"] == "recalibrated" else
-               "the posterior’s, and the calibration takes it."))  # fmt: skip
-    solver = answer["solver"]
-    rows.append(
-        (
-            "Solver.",
-            f"{count(solver['draws'] - solver['unconverged'])} of {count(solver['draws'])} draws converged; the others "
-            "count as a no, and are bounded in the table."
-            if solver["unconverged"]
-            else f"All {count(solver['draws'])} draws converged.",
-        )
-    )
-    other = next((name for name in results["answers"] if name != study["main"]), None)
-    if other is not None:
-        chance = results["answers"][other]["probabilities"]["moved"]
-        held = "with the calibration held at its point" if other == "fixed" else "calibrated anew"
-        rows.append(("The other way.", f"{held[:1].upper()}{held[1:]}, P(moved) is {probability(chance)}."))
-    rows.append(
-        (
-            "Steady states.",
-            "Counted are those found from several starts. The map is not monotone, so that there may be more.",
-        )
-    )
-    variants = [row for row in results["variants"] if not row.get("failed")]
-    if len(variants) > 1:
-        low, high = (pick(variants, key=lambda r: r["probabilities"]["moved"]["estimate"]) for pick in (min, max))
-        rows.append(
-            (
-                "Other assumptions.",
-                f"Over {len(variants)} variants P(moved) goes from {probability(low['probabilities']['moved'])} "
-                f"(“{low['group']}: {low['label']}”) to {probability(high['probabilities']['moved'])} "
-                f"(“{high['group']}: {high['label']}”).",
-            )
-        )
+    rows = [_estimates(results), _calibration(results), _solver(results)]
+    rows += [*_other_version(results), _steady_states(), *_variants(results)]
     return tuple(rows)
+
+
+def _estimates(results: Results) -> tuple[str, str]:
+    study, parameters = results["study"], results["posterior"]["parameters"]
+    text = (
+        f"From {SOURCES[study['source']]}, mapped with exponent “{study['exponent']}”: η {median(parameters['eta'])} "
+        f"(90%: {bounds(parameters['eta'], 90)}), δ {median(parameters['delta'])} "
+        f"(90%: {bounds(parameters['delta'], 90)})."
+    )
+    truth = (results["evidence"]["micro"] or {}).get("truth")
+    if truth:
+        text += f" The simulated firms were drawn with η {truth['eta']:g} and δ {truth['delta']:g}."
+    return ("Estimates.", text)
+
+
+def _calibration(results: Results) -> tuple[str, str]:
+    study = results["study"]
+    text = (
+        "Every draw is fitted to Table 2’s moments anew, fundamentals inverted"
+        if study["main"] == "recalibrated"
+        else "The calibration is held at the posterior medians"
+    )
+    rate = "found by the calibration" if study["subsidy"] == "recalibrated" else "the posterior’s"
+    return ("Calibration.", f"{text}; the subsidy rate s̄ is {rate}.")
+
+
+def _solver(results: Results) -> tuple[str, str]:
+    answer = main_answer(results)
+    solver, chance = answer["solver"], answer["probabilities"]["moved"]
+    if not solver["unconverged"]:
+        return ("Solver.", f"All {count(solver['draws'])} draws converged.")
+    return (
+        "Solver.",
+        f"{count(solver['unconverged'])} of {count(solver['draws'])} draws did not converge. They count as a no: were "
+        f"they all a yes, P(moved) would be {100.0 * chance['all_yes']:.1f}% instead of "
+        f"{100.0 * chance['all_no']:.1f}%.",
+    )
+
+
+def _other_version(results: Results) -> list[tuple[str, str]]:
+    rows = []
+    for version, answer in answers(results):
+        if version != results["study"]["main"]:
+            moved, gap = answer["probabilities"]["moved"], answer["differences"]["gdp_share"]
+            size = "" if gap["median"] is None else f" and the GDP share changes by {points(gap['median'])} p.p."
+            size += "" if gap["median"] is None else f" (90%: {inner(gap, 90)})"
+            rows.append(("The other way.", f"{VERSIONS[version]}: P(moved) is {probability(moved)}{size}."))
+    return rows
+
+
+def _steady_states() -> tuple[str, str]:
+    return (
+        "Steady states.",
+        "Counted are those found from several starts. The map is not monotone, so that there may be more.",
+    )
+
+
+def _variants(results: Results) -> list[tuple[str, str]]:
+    variants = [row for row in results["variants"] if not row.get("failed")]
+    if len(variants) < 2:
+        return []
+    low, high = (pick(variants, key=lambda r: r["probabilities"]["moved"]["estimate"]) for pick in (min, max))
+    return [
+        (
+            "Other assumptions.",
+            f"Over {len(variants)} variants P(moved) goes from {probability(low['probabilities']['moved'])} "
+            f"(“{low['group']}: {low['label']}”) to {probability(high['probabilities']['moved'])} "
+            f"(“{high['group']}: {high['label']}”).",
+        )
+    ]
+
+
+def sensitivity_words(results: Results) -> str:
+    """Say what moves P(moved) most, or why that cannot be read from the draws."""
+    part = (results["sensitivity"] or {}).get(results["study"]["main"]) or {}
+    if part.get("unavailable"):
+        return f"What moves the answer cannot be read from these draws: {part['unavailable']}"
+    target = main_sensitivity(results).get("moved")
+    if target is None or not target["explained"]:
+        return ""
+    chance = main_answer(results)["probabilities"]["moved"]
+    if chance["hits"] in (0, chance["draws"]):
+        return "All draws agree on whether the push moved the economy: to first order nothing moves that answer."
+    name, most = max(target["explained"].items(), key=lambda item: float(item[1]["value"]))
+    text = (
+        f"Of the parameters, {symbol(name)} alone explains most of whether the push moved the economy, "
+        f"{100.0 * most['value']:.0f}% of its variance."
+        if most["value"] > 2.0 * most["mcse"]
+        else "No parameter alone explains more of whether the push moved the economy than chance would."
+    )
+    estimate, change = max(target["estimates"].items(), key=lambda item: abs(float(item[1]["value"])))
+    if abs(change["value"]) > 2.0 * change["mcse"]:
+        text += (
+            f" One standard error more of the estimate “{estimate}” changes P(moved) by {points(change['value'], 1)} "
+            "p.p., to first order."
+        )
+    return text
