@@ -83,6 +83,14 @@ def test_explained_share_sees_a_relation_that_is_no_line():
     assert np.corrcoef(theta**2, theta)[0, 1] ** 2 < 0.01
 
 
+def test_one_draw_that_is_unlike_all_others():
+    event = np.ones(300)
+    event[17] = 0.0
+    theta = np.random.default_rng(4).normal(size=300)
+    for found in (explained_share(event, theta), value_of_knowing(event, theta)):
+        assert np.isfinite([found.value, found.mcse]).all()
+
+
 def test_value_of_knowing():
     rng = np.random.default_rng(3)
     theta, noise = rng.normal(size=(2, DRAWS))

@@ -169,6 +169,8 @@ def explained_share(outcome: FloatArray, theta: FloatArray) -> Estimated:
 
     def share(keep: NDArray[np.bool_]) -> float:
         y, z, number = h[keep], theta[keep], cell[keep]
+        if np.ptp(y) == 0.0:  # the jackknife left out the only draw that is unlike the others
+            return 0.0
         counts = np.maximum(np.bincount(number), 1)
         y_gap = y - (np.bincount(number, weights=y) / counts)[number]
         z_gap = z - (np.bincount(number, weights=z) / counts)[number]
