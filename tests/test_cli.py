@@ -98,5 +98,5 @@ def test_exit_codes_are_the_errors_own():
 
 def test_help_names_every_command():
     out = runner.invoke(cli.app, ["--help"]).output
-    for name in ("run", "validate", "show", "init", "theory"):
+    for name in ("run", "validate", "show", "compare", "init", "theory"):
         assert name in out

@@ -1,4 +1,4 @@
-"""The command line: ``bigpush-est run | validate | show | init | theory``.  No logic, only words in and words out.
+"""The command line: ``bigpush-est run | validate | show | compare | init | theory``.  Words in and words out, no logic.
 
 Exit codes: 0 done, 2 bad input, 3 diagnostics failed, 130 interrupted, 1 an error that is ours.
 """
@@ -134,21 +134,34 @@ def show(
     folder: Annotated[Path, typer.Argument(help="Folder of a finished run.")], as_json: JsonOption = False
 ) -> None:
     """Print the summary of a finished run."""
-    from bigpush_est.run_folder import RunFolder
+    from bigpush_est.report.finished import finished_run
 
-    stored = RunFolder(folder)
-    manifest = stored.manifest()
-    if manifest is None:
-        raise UnreadableFile(path=folder, reason="it holds no run", remedy="name the folder given to run --out")
-    if not manifest["finished"]:
-        raise UnreadableFile(
-            path=folder, reason="its run is not finished", remedy="finish it with bigpush-est run STUDY --resume"
-        )
-    results = stored.read_json("results.json")
+    _, results = finished_run(folder)
     if as_json:
         _print_json(results)
     else:
         _show_any(results, folder)
+
+
+@app.command()
+def compare(
+    first: Annotated[Path, typer.Argument(help="Folder of a finished run of a study with model = 'posterior'.")],
+    second: Annotated[Path, typer.Argument(help="Folder of another one.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page, its figures and tables.")],
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace whatever run the folder holds.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print nothing but errors.")] = False,
+    as_json: JsonOption = False,
+) -> None:
+    """Put two runs side by side: what differs in studies and estimates, and what that does to the answer."""
+    from bigpush_est.report.pipeline import write_comparison
+
+    with _progress(quiet or as_json) as told:
+        content = write_comparison(first, second, out, told, overwrite=overwrite)
+    if as_json:
+        _print_json(content)
+    elif not quiet:
+        _show_any(content, out)
+        typer.echo(f"Comparison: {out / 'index.html'}")
 
 
 @app.command()
@@ -257,6 +270,16 @@ def _show_any(results: dict[str, Any], folder: Path) -> None:
         for failure in results["failures"]:
             typer.secho(f"Failed: {failure}", fg="red", bold=True)
         _print_tables(printed_tables(results))
+    elif kind == "posterior":
+        from bigpush_est.report.pipeline import printed_tables
+
+        for failure in results["failures"]:
+            typer.secho(f"Failed: {failure}", fg="red", bold=True)
+        _print_tables(printed_tables(results))
+    elif kind == "comparison":
+        from bigpush_est.report.pipeline import printed_comparison
+
+        _print_tables(printed_comparison(results))
     else:
         _show(results, folder)
 
@@ -309,16 +332,17 @@ def _print_tables(tables: "list[Table]") -> None:
 
     console = Console(highlight=False)
     for table in tables:
-        printed = Printed(
-            title=escape(table.caption), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left"
-        )
-        printed.caption = escape(table.note) or None
-        for column in table.columns:
-            printed.add_column(escape(column.label), justify="right" if column.number else "left", overflow="fold")
-        for _, rows in table.blocks():
+        blocks = table.blocks()
+        for number, (heading, rows) in enumerate(blocks):
+            # a heading as wide as the table is only possible above one
+            words = [escape(text) for text in (table.caption if number == 0 else "", heading) if text]
+            printed = Printed(title="\n".join(words), title_justify="left", box=box.SIMPLE_HEAD, caption_justify="left")
+            printed.caption = (escape(table.note) or None) if number == len(blocks) - 1 else None
+            for column in table.columns:
+                printed.add_column(escape(column.label), justify="right" if column.number else "left", overflow="fold")
             for _, cells in rows:
                 printed.add_row(*(escape(cell) for cell in cells))
-        console.print(printed)
+            console.print(printed)
 
 
 EVENTS = {

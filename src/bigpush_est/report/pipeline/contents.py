@@ -3,7 +3,7 @@
 from typing import Any
 
 from bigpush_est.report.numbers import NONE, count, figure, fixed
-from bigpush_est.report.pipeline.answer_tables import answer_tables, differences, probabilities, summary
+from bigpush_est.report.pipeline.answer_tables import answer_tables, differences, summary
 from bigpush_est.report.pipeline.evidence_tables import evidence_tables, posterior
 from bigpush_est.report.pipeline.labels import SOURCES, VERSIONS, Results, answers, data_label, parameter
 from bigpush_est.report.pipeline.sensitivity_tables import sensitivity_tables
@@ -36,7 +36,7 @@ def all_tables(results: Results, arrays: dict[str, Any], study: dict[str, Any]) 
 
 def printed_tables(results: Results) -> list[Table]:
     """Return the tables that a terminal prints after a run."""
-    chosen = [summary(results), probabilities(results), differences(results), posterior(results), solver(results)]
+    chosen = [summary(results), differences(results), posterior(results), solver(results)]
     return [table for table in chosen if table.rows]
 
 

@@ -18,7 +18,7 @@ from bigpush_est.report.style import BLUE, GREEN, GREY, INK, ORANGE, VERMILION, 
 
 UNITS = {"gdp_share": "% of GDP", "export_intensity": "% of gross output", "employment_share": "% of employment"}
 #: Periods that a path is drawn for: afterwards nothing visible happens.
-_SHOWN = 15
+SHOWN = 15
 #: Smallest loss, in points, that makes the colours of a change run both ways.
 _VISIBLE = 0.1
 #: Regions that a map names in bold.
@@ -57,7 +57,7 @@ def fan_chart(panel: Axes, year: Any, quantiles: Any, color: str, style: str) ->
 def fans(results: Results, arrays: dict[str, Any], version: str) -> Figure:
     """Draw Figure 4 as fan charts: medians, 50% and 90% bands over draws, with and without the push."""
     part = part_of(arrays, f"fan_{version}.")
-    picture = labelled(data_label(results), 2.7)
+    picture = labelled(data_label(results), 2.45)
     for panel, letter, (name, title) in zip(picture.subplots(1, 3), "ABC", OUTCOMES.items(), strict=True):
         shade_policy(panel, results)
         for side, color, style in (("none", VERMILION, "--"), ("push", BLUE, "-")):
@@ -66,7 +66,7 @@ def fans(results: Results, arrays: dict[str, Any], version: str) -> Figure:
         panel.set_title(f"{letter}. {title}")
         panel.set_ylabel(UNITS[name])
         panel.set_ylim(bottom=0.0)
-        panel.set_xlim(part["year"][0], part["year"][: _SHOWN + 1][-1])
+        panel.set_xlim(part["year"][0], part["year"][: SHOWN + 1][-1])
         panel.set_xlabel("year")
         grid(panel)
     handles = [

@@ -165,7 +165,7 @@ def _scale(shade: Shade) -> tuple[Normalize, Colormap]:
         return Normalize(0.0, 1.0), colormaps["Blues"]
     finite = shade.values[np.isfinite(shade.values)]
     low, high = (float(finite.min()), float(finite.max())) if finite.size else (0.0, 1.0)
-    largest = max(abs(low), abs(high), 1e-6)
+    largest = max(abs(low), abs(high), 2.0 * NOTHING)
     if low < -NOTHING:
         return SymLogNorm(linthresh=min(0.01, largest), vmin=-largest, vmax=largest, base=10), colormaps["RdBu_r"]
     return Normalize(0.0, largest), colormaps["Oranges"]

@@ -1,0 +1,576 @@
+"""The report of a pipeline run and the comparison of two: what is on the page is what the results hold."""
+
+import copy
+import csv
+import html
+import io
+import json
+import re
+import xml.etree.ElementTree as ET
+
+import numpy as np
+import pytest
+
+from bigpush_est.errors import InvalidValue, OutputOccupied, UnreadableFile
+from bigpush_est.report.numbers import NONE
+from bigpush_est.report.pipeline import printed_comparison, printed_tables, write_comparison, write_pipeline_report
+from bigpush_est.report.pipeline.contents import all_tables
+from bigpush_est.report.pipeline.figures import cloud
+from bigpush_est.report.pipeline.page import paper_values
+from bigpush_est.report.pipeline.sensitivity_figures import (
+    breakdown,
+    correlation_curve,
+    knowing,
+    specification_curve,
+    tornado,
+    variant_pages,
+)
+from bigpush_est.report.style import drawing
+from bigpush_est.run_folder import RunFolder
+
+from .pipeline_run import VARIANTS, Made, made
+
+PNG, SVG = b"\x89PNG", b"<svg xmlns='http://www.w3.org/2000/svg'/>"
+LABEL = "Estimates: synthetic; synthetic economy, not Korea’s data"
+
+
+def quiet(stage, done, total):
+    """Say nothing."""
+
+
+@pytest.fixture(scope="module")
+def micro() -> Made:
+    return made("korea_micro")
+
+
+@pytest.fixture(scope="module")
+def published() -> Made:
+    return made("korea_published", seed=2, moved=0.2, unconverged=0.0, effect=0.02)
+
+
+@pytest.fixture
+def blank(monkeypatch):
+    """Draw no pictures: tests of words and numbers need none."""
+    monkeypatch.setattr("bigpush_est.report.publishing.rendered", lambda picture: (PNG, SVG))
+
+
+@pytest.fixture
+def page(tmp_path, blank):
+    """Return what writes a run's report, with changed results or arrays, and returns its text as a reader sees it."""
+
+    def write(run: Made, results=None, arrays=None, name="run") -> str:
+        folder = RunFolder(tmp_path / name)
+        run.written(folder, results)
+        if arrays is not None:
+            folder.write_arrays("figures.npz", arrays)
+        # as a run does: what is drawn went through JSON
+        write_pipeline_report(folder, folder.read_json("results.json"), quiet)
+        return seen((tmp_path / name / "index.html").read_text(encoding="utf-8"))
+
+    return write
+
+
+def seen(text: str) -> str:
+    """Return the text of a page: no style, no tags, single spaces."""
+    text = re.sub(r"<style>.*?</style>", "", text, flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def read_csv(path):
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def plain(run: Made, tmp_path):
+    """Return a run's results as they come back from JSON, to be changed."""
+    folder = run.written(RunFolder(tmp_path / "plain"))
+    return copy.deepcopy(folder.read_json("results.json"))
+
+
+def table_of(results, run: Made, name: str):
+    return all_tables(results, run.arrays, run.study.raw)[name]
+
+
+# -- page one ---------------------------------------------------------------------------------------------------------
+
+
+def test_page_one_says_what_the_results_hold(micro, page, tmp_path):
+    results = plain(micro, tmp_path)
+    results["failures"] = []
+    text = page(micro, results)
+    answer = results["answers"]["recalibrated"]
+    for name in ("multiple", "moved", "needed"):
+        chance = answer["probabilities"][name]
+        assert f"{100 * chance['hits'] / chance['draws']:.1f}% ± " in text
+        assert chance["text"] in text
+    gap = answer["differences"]["gdp_share"]
+    assert f"GDP share by {100 * gap['median']:.2f} p.p. (90%: " in text
+    assert "The paper’s 3.59 p.p. lie within the 90% interval" in text
+    assert "not to be relied on" not in text
+    assert "Synthetic economy: not Korea’s data" in text
+    assert "The estimates come from simulated firms" in text
+    assert "The simulated firms were drawn with η 1.25 and δ 0.68" in text
+    lost = answer["solver"]["unconverged"]
+    assert lost > 0
+    assert f"{lost} of 120 draws did not converge. They count as a no" in text
+    assert f"would be {100 * answer['probabilities']['moved']['all_yes']:.1f}% instead of" in text
+    assert "Calibration held at its point: P(moved) is " in text
+    assert "Over 5 variants P(moved) goes from below 2.5% (“Column of Table 1: column 2”)" in text
+
+
+def test_the_summary_has_both_versions_beside_the_paper(micro, tmp_path):
+    results = plain(micro, tmp_path)
+    table = table_of(results, micro, "summary")
+    assert [column.label for column in table.columns] == [
+        "",
+        "Calibrated anew at each draw",
+        "Calibration held at its point",
+        "Paper",
+    ]
+    [(_, rows)] = table.blocks()
+    cells = [cells for _, cells in rows]
+    assert [row[-1] for row in cells] == [NONE, NONE, NONE, "3.59", "14.6"]
+    held = results["answers"]["fixed"]["welfare"]["log"]
+    assert cells[4][2].startswith(f"{100 * held['median']:.1f} (")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "words"),
+    [
+        (0.04, 0.05, "3.59 p.p. lie below the 90% interval, its 14.6% of welfare above that of welfare."),
+        (0.01, 0.02, "3.59 p.p. lie above the 90% interval, and so does its 14.6% of welfare."),
+    ],
+)
+def test_where_the_papers_points_lie(micro, page, tmp_path, low, high, words):
+    results = plain(micro, tmp_path)
+    answer = results["answers"]["recalibrated"]
+    answer["differences"]["gdp_share"] |= {"low90": low, "high90": high}
+    answer["welfare"]["log"] |= {"low90": 0.01, "high90": 0.02}
+    assert words in page(micro, results)
+
+
+def test_failed_diagnostics_head_the_page(micro, page, tmp_path):
+    results = plain(micro, tmp_path)
+    results["failures"] = [f"posterior: gate {k}" for k in range(10)]
+    text = page(micro, results)
+    assert "Diagnostics failed: the answer below is not to be relied on" in text
+    assert "The answer (not to be relied on)" in text
+    assert "posterior: gate 7" in text
+    assert "posterior: gate 8" not in text
+    assert "and 2 more; all are in results.json" in text
+
+
+def test_a_real_economy_is_not_called_synthetic(published, page, tmp_path):
+    results = plain(published, tmp_path)
+    results["label"], results["economy"]["label"] = "real", "real"
+    text = page(published, results)
+    assert "Economy: real" in text
+    assert "The estimates come from real firms" in text
+    assert "Korea’s data" not in text
+
+
+def test_events_that_never_or_always_happen_are_bounds(micro, page, tmp_path):
+    run = made("korea_micro", moved=0.0, variants=False)
+    text = page(run)
+    chance = run.results["answers"]["recalibrated"]["probabilities"]["moved"]
+    assert chance["hits"] == 0
+    assert chance["text"].startswith("< ")
+    assert f"moved the economy to another one, below {chance['text'][2:]}" in text
+    assert "All draws agree on whether the push moved the economy" in text
+    always = made("korea_micro", moved=1.0, unconverged=0.0, variants=False)
+    text = page(always, name="always")
+    assert f"above {always.results['answers']['recalibrated']['probabilities']['moved']['text'][2:]}" in text
+
+
+# -- the rest of the page ---------------------------------------------------------------------------------------------
+
+
+def test_every_table_and_figure_is_on_the_page_and_in_files(micro, page, tmp_path):
+    page(micro)
+    folder = tmp_path / "run"
+    raw = (folder / "index.html").read_text(encoding="utf-8")
+    stems = {path.stem for path in (folder / "tables").glob("*.csv")}
+    assert {"summary", "table1", "table2_parameters", "table3_c", "regions", "moves", "variants", "solver"} <= stems
+    for stem in stems:
+        assert f'id="table-{stem}"' in raw, stem
+        rows = read_csv(folder / "tables" / f"{stem}.csv")
+        stored = json.loads((folder / "tables" / f"{stem}.json").read_text(encoding="utf-8"))
+        assert len(rows) == len(stored["rows"]) > 0
+        assert stored["note"].endswith(f"{LABEL}.")
+        assert r"\label{tab:" + stem + "}" in (folder / "tables" / f"{stem}.tex").read_text(encoding="utf-8")
+    pictures = {path.stem for path in (folder / "figures").glob("*.svg")}
+    assert pictures == {path.stem for path in (folder / "figures").glob("*.png")}
+    assert {"figure4", "figure4_fixed", "cloud", "map", "event_study", "tornado", "knowing", "variants"} <= pictures
+    for stem in pictures:
+        assert f'id="figure-{stem}"' in raw, stem
+    # numbered without gaps
+    for kind, found in (("Table", stems), ("Figure", pictures)):
+        numbers = [int(number) for number in re.findall(rf"<b>{kind} (\d+)\.</b>", raw)]
+        assert numbers == list(range(1, len(found) + 1))
+
+
+def test_pictures_are_valid_svg_and_say_what_the_data_are(micro, tmp_path, monkeypatch):
+    monkeypatch.setattr("bigpush_est.report.style.DPI", 40)
+    folder = micro.written(RunFolder(tmp_path / "drawn"))
+    results = folder.read_json("results.json")
+    results["breakdown"] = grids()
+    write_pipeline_report(folder, results, quiet)
+    files = sorted((tmp_path / "drawn" / "figures").glob("*.svg"))
+    assert len(files) > 10
+    for file in files:
+        assert ET.parse(file).getroot().tag.endswith("svg")
+    with drawing():
+        picture = cloud(results, micro.arrays, "fixed", paper_values())
+    assert any(LABEL in text.get_text() for text in picture.findobj(lambda o: hasattr(o, "get_text")))
+
+
+def test_the_same_results_give_the_same_bytes(micro, page, tmp_path):
+    page(micro, name="one")
+    page(micro, name="two")
+    files = sorted(path.relative_to(tmp_path / "one") for path in (tmp_path / "one").rglob("*.*"))
+    files = [file for file in files if file.suffix in (".html", ".csv", ".json", ".tex")]
+    assert len(files) > 40
+    for file in files:
+        assert (tmp_path / "one" / file).read_bytes() == (tmp_path / "two" / file).read_bytes(), file
+
+
+def test_tables_hold_the_results_own_numbers(micro, tmp_path):
+    results = plain(micro, tmp_path)
+    answer = results["answers"]["fixed"]
+    rows = table_of(results, micro, "table3_a").rows
+    row = next(
+        r for r in rows if r["version"].startswith("Calibration held") and r["outcome"].startswith("GDP share (")
+    )
+    assert (row["median"], row["high90"]) == (
+        answer["differences"]["gdp_share"]["median"],
+        answer["differences"]["gdp_share"]["high90"],
+    )
+    assert row["push"] == answer["levels"]["gdp_share_push"]["median"]
+    found = {(r["version"], r["name"]): r for r in table_of(results, micro, "table3_c").rows}
+    for one in answer["scenarios"]:
+        row = found["Calibration held at its point", one["name"]]
+        assert (row["median"], row["weaker"], row["paper"]) == (one["median"], one["weaker"]["estimate"], one["paper"])
+    regions = table_of(results, micro, "regions").rows
+    median = micro.arrays["fan_recalibrated.regional_gdp_share_difference_median"]
+    rises = micro.arrays["fan_recalibrated.regional_gdp_share_difference_positive"]
+    assert [row["change"] for row in regions] == pytest.approx(sorted(median, key=lambda v: -abs(v)))
+    place = [row["name"] for row in results["regions"]].index(regions[0]["region"])
+    assert regions[0]["rises"] == pytest.approx(rises[place])
+    moments = table_of(results, micro, "table2_moments").rows
+    assert len(moments) == 14
+    assert moments[0]["median"] == results["answers"]["recalibrated"]["moments"][0]["median"]
+
+
+def test_the_truth_of_simulated_firms_stands_beside_estimates_and_posterior(micro, published, tmp_path):
+    results = plain(micro, tmp_path)
+    truth = results["evidence"]["micro"]["truth"]
+    rows = {row["name"]: row for row in table_of(results, micro, "estimates").rows}
+    assert rows["spillover"]["truth"] == truth["spillover"]
+    posterior = table_of(results, micro, "posterior")
+    assert [row["truth"] for row in posterior.rows][:2] == [truth["eta"], truth["delta"]]
+    other = table_of(published.results, published, "posterior")
+    assert "Truth" not in [column.label for column in other.columns]
+
+
+def test_what_was_left_out_is_said_and_what_was_not_is_said_once(micro, tmp_path):
+    results = plain(micro, tmp_path)
+    results["evidence"]["micro"]["notes"] = ["rows without sales: 3", "losers unknown: 0", "a remark"]
+    results["evidence"]["over_identification"] = {"statistic": 1.2, "df": 1, "p_value": 0.27, "words": "J(1) = 1.20"}
+    found = [(row["check"], row["finding"]) for row in table_of(results, micro, "checks").rows]
+    assert found[0] == ("Over-identification", "J(1) = 1.20")
+    assert ("Rows without sales", "3") in found
+    assert ("Note", "a remark") in found
+    assert found[-1] == ("None of these", "losers unknown")
+
+
+def test_held_parameters_have_no_intervals(micro, tmp_path):
+    table = table_of(plain(micro, tmp_path), micro, "posterior")
+    [(_, rows)] = table.blocks()
+    cells = {cells[0]: cells for _, cells in rows}
+    assert cells["σ, elasticity of substitution"][1:6] == ["held", "held", "5.00", "held", "held"]
+
+
+def test_variants_that_failed_are_named(micro, page, tmp_path):
+    results = plain(micro, tmp_path)
+    results["variants"][0]["failures"] = ["R-hat 1.2"]
+    text = page(micro, results)
+    assert "Not run: another one (no fundamentals can be inverted)." in text
+    assert "Diagnostics failed: exponent σ (R-hat 1.2)." in text
+
+
+def test_long_specification_curves_are_cut_into_pages(micro, page, tmp_path):
+    results = plain(micro, tmp_path)
+    first = results["variants"][0]
+    results["variants"] = [{**first, "group": f"group {k // 10}", "label": f"variant {k}"} for k in range(60)]
+    pages = variant_pages(results)
+    assert len(pages) == 2
+    assert [label for lines in pages for label, row in lines if row is not None and label != "This study"] == [
+        f"variant {k}" for k in range(60)
+    ]
+    assert "(part 2 of 2)" in page(micro, results)
+
+
+# -- what moves the answer --------------------------------------------------------------------------------------------
+
+
+def test_figures_of_sensitivity_have_the_results_numbers(micro, tmp_path):
+    results = plain(micro, tmp_path)
+    targets = results["sensitivity"]["recalibrated"]["targets"]
+    with drawing():
+        picture = tornado(results)
+        widths = [bar.get_width() for bar in picture.axes[1].patches]
+        row = targets["moved"]
+        values = [*row["estimates"].values(), *row["prior"].values()]
+        assert widths == pytest.approx([100.0 * one["value"] for one in values])
+        explained = knowing(results).axes[0]
+        shown = {round(float(x), 6) for line in explained.lines for x in np.atleast_1d(line.get_xdata())}
+        assert round(100.0 * targets["moved"]["explained"]["delta"]["value"], 6) in shown
+    assert "δ alone explains most of whether the push moved" in seen_words(results)
+
+
+def seen_words(results) -> str:
+    from bigpush_est.report.pipeline.wording import sensitivity_words
+
+    return sensitivity_words(results)
+
+
+def test_the_correlation_curve_ends_where_the_draws_do_but_has_the_value_in_use(published, tmp_path):
+    results = plain(published, tmp_path)
+    curve = {
+        "correlation": [-0.5, 0.0, 0.5],
+        "value": [0.4, 0.5, 0.6],
+        "mcse": [0.01, 0.01, 0.01],
+        # no weights are needed at the correlation in use: JSON has no number for that
+        "pareto_k": [0.9, None, 0.3],
+    }
+    for target in results["sensitivity"]["recalibrated"]["targets"].values():
+        target["correlation"] = curve
+    results["evidence"]["correlation"] = [[1.0, 0.0], [0.0, 1.0]]
+    with drawing():
+        line = correlation_curve(results).axes[0].lines[0]
+    assert np.isnan(line.get_ydata()[0])
+    assert line.get_ydata()[1:].tolist() == [50.0, 60.0]
+
+
+def grids():
+    """Return grids as a run that sends its draws through the model again would hold them."""
+    values = {"multiple": [0.2, 0.5, 0.9], "moved": [0.1, 0.4, 0.8], "needed": [0.0, 0.2, 0.5]}
+    errors = {name: [0.01, 0.02, 0.03] for name in values}
+    crossing = {"multiple": 0.5, "moved": 0.62, "needed": None}
+    shared = {"probability": values, "mcse": errors}
+    return [
+        {"parameter": "delta", "words": "δ", "values": [0.1, 0.5, 0.9], "crossing": crossing, **shared},
+        {"parameter": "exponent", "words": "exponent", "values": ["one", "two", "three"], "crossing": None, **shared},
+    ]
+
+
+def test_grids_of_held_values(micro, page, tmp_path):
+    results = plain(micro, tmp_path)
+    results["breakdown"] = grids()
+    text = page(micro, results)
+    assert "δ; P(moved) is one half at 0.620" in text
+    table = table_of(results, micro, "breakdown")
+    assert [row["moved"] for row in table.rows] == [0.1, 0.4, 0.8] * 2
+    assert table.blocks()[1][1][2][1] == ["three", "90.0% ± 3.0", "80.0% ± 3.0", "50.0% ± 3.0"]
+    with drawing():
+        assert len([panel for panel in breakdown(results).axes if panel.get_visible()]) == 2
+
+
+def test_sensitivity_that_cannot_be_had_says_why(micro, page, tmp_path):
+    results = plain(micro, tmp_path)
+    results["sensitivity"]["recalibrated"] = {"unavailable": "40 draws are too few."}
+    text = page(micro, results)
+    assert "What moves the answer cannot be read from these draws: 40 draws are too few." in text
+    assert "moves" not in all_tables(results, micro.arrays, micro.study.raw)
+
+
+# -- missing parts ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"name": "korea_published"},
+        {"name": "korea_published", "variants": False},
+        {"scenarios": False},
+        {"smallest_push": False},
+        {"versions": ("fixed",)},
+        {"versions": ("recalibrated",)},
+        {"unconverged": 0.0},
+        {"unconverged": 0.6},
+    ],
+    ids=lambda options: ", ".join(f"{key} {value}" for key, value in options.items()),
+)
+def test_runs_without_some_part_have_a_page(page, options):
+    run = made(**options)
+    text = page(run)
+    assert "The answer" in text
+    assert "None" not in text.replace("None of these", "")
+    assert "nan" not in text.split()
+    assert ("Table 3 C" in text) == options.get("scenarios", True)
+    assert ("The smallest uniform subsidy rate" in text) == options.get("smallest_push", True)
+    assert ("Winners against losers" in text) == (options.get("name") != "korea_published")
+    if "versions" in options:
+        assert "The other way." not in text
+
+
+def test_undefined_quantities_are_dashes(micro, page, tmp_path):
+    results = plain(micro, tmp_path)
+    for answer in results["answers"].values():
+        for part in (answer["differences"], answer["welfare"], answer["levels"]):
+            for one in part.values():
+                paper = one.get("paper")
+                one.update(dict.fromkeys(one) | {"defined": 0, "draws": 120, "paper": paper})
+    results["posterior"]["parameters"]["eta"] |= {"sd": None}
+    text = page(micro, results)
+    assert "No draw converged, so that nothing can be said of the size of the effect." in text
+    assert "None" not in text.replace("None of these", "")
+
+
+def test_a_run_without_a_free_parameter_has_no_figure_of_densities(micro, page, tmp_path):
+    arrays = {key: value for key, value in micro.arrays.items() if not key.startswith("prior_")}
+    assert "Where the two densities look alike" not in page(micro, arrays=arrays)
+
+
+def test_every_figure_of_variants_draws_bounds_open(micro, tmp_path):
+    results = plain(micro, tmp_path)
+    [lines] = variant_pages(results)
+    with drawing():
+        left = specification_curve(results, lines).axes[0]
+    open_markers = [line for line in left.lines if line.get_markerfacecolor() == "white"]
+    agree = [
+        chance
+        for row in results["variants"]
+        if not row.get("failed")
+        for chance in row["probabilities"].values()
+        if chance["hits"] in (0, chance["draws"])
+    ]
+    assert len(open_markers) == len(agree) > 0
+    assert len(VARIANTS) + 1 == len(results["variants"])
+
+
+def test_the_terminal_gets_the_answer_first(micro, tmp_path):
+    tables = printed_tables(plain(micro, tmp_path))
+    assert [table.name for table in tables] == ["summary", "table3_a", "posterior", "solver"]
+
+
+# -- two runs ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def two(micro, published, tmp_path, blank):
+    """Folders of two finished runs."""
+    folders = tmp_path / "a", tmp_path / "b"
+    micro.written(RunFolder(folders[0]), fingerprint="a")
+    published.written(RunFolder(folders[1]), fingerprint="b")
+    return folders
+
+
+def test_two_runs_side_by_side(micro, published, two, tmp_path):
+    content = write_comparison(*two, tmp_path / "out", quiet)
+    text = seen((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    for run in (micro, published):
+        chance = run.results["answers"]["recalibrated"]["probabilities"]["moved"]
+        assert chance["text"] in text
+    assert "A: korea_micro – Synthetic economy: not Korea’s data" in text
+    assert "The estimates are the paper’s published ones" in text
+    assert "Diagnostics of A failed: its answer is not to be relied on" in text
+    assert "their 95% bounds lie apart" in text
+    rows = {row["key"]: row for row in json.loads((tmp_path / "out/tables/studies.json").read_text())["rows"]}
+    assert (rows["evidence.source"]["a"], rows["evidence.source"]["b"]) == ("micro", "published")
+    assert "propagation.draws" not in rows
+    found = {(r["version"], r["event"]): r for r in read_csv(tmp_path / "out/tables/probabilities.csv")}
+    row = found["Calibration held at its point", "Several steady states exist"]
+    assert float(row["b_estimate"]) == published.results["answers"]["fixed"]["probabilities"]["multiple"]["estimate"]
+    stems = {path.stem for path in (tmp_path / "out/figures").glob("*.svg")}
+    assert stems == {"answers", "estimates", "figure4", "cloud", "posterior", "regions"}
+    assert [table.name for table in printed_comparison(content)][:2] == ["runs", "studies"]
+    manifest = RunFolder(tmp_path / "out").manifest()
+    assert manifest is not None
+    assert manifest["finished"]
+
+
+def test_a_run_compared_with_itself_differs_in_nothing(two, tmp_path):
+    write_comparison(two[0], two[0], tmp_path / "out", quiet)
+    text = seen((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    assert "Both runs have the same fingerprint" in text
+    assert "their 95% bounds overlap" in text
+    assert "Settings that differ" not in text
+    # the same comparison may be written again, another one may not
+    write_comparison(two[0], two[0], tmp_path / "out", quiet)
+    with pytest.raises(OutputOccupied, match="holds a run of 'comparison' with other inputs"):
+        write_comparison(*two, tmp_path / "out", quiet)
+    write_comparison(*two, tmp_path / "out", quiet, overwrite=True)
+
+
+def test_runs_of_different_shape_can_be_compared(two, tmp_path, monkeypatch):
+    other = made("korea_published", seed=3, versions=("fixed",), scenarios=False, smallest_push=False, variants=False)
+    results = copy.deepcopy(other.results)
+    results["regions"] = results["regions"][:-1]
+    other.written(RunFolder(tmp_path / "c"), results, "c")
+    write_comparison(two[0], tmp_path / "c", tmp_path / "out", quiet)
+    rows = json.loads((tmp_path / "out/tables/probabilities.json").read_text())["rows"]
+    assert {row["version"]: "b_estimate" in row and row["b_estimate"] is not None for row in rows} == {
+        "Calibrated anew at each draw": False,
+        "Calibration held at its point": True,
+    }
+    assert not (tmp_path / "out/figures/regions.svg").exists()
+    assert "A: calibrated anew at each draw; B: calibration held at its point." in seen(
+        (tmp_path / "out" / "index.html").read_text(encoding="utf-8")
+    )
+
+
+def test_pictures_of_a_comparison_are_drawn(micro, published, tmp_path, monkeypatch):
+    monkeypatch.setattr("bigpush_est.report.style.DPI", 40)
+    micro.written(RunFolder(tmp_path / "a"), fingerprint="a")
+    published.written(RunFolder(tmp_path / "b"), fingerprint="b")
+    write_comparison(tmp_path / "a", tmp_path / "b", tmp_path / "out", quiet)
+    for file in (tmp_path / "out" / "figures").glob("*.svg"):
+        assert ET.parse(file).getroot().tag.endswith("svg")
+
+
+def test_folders_that_cannot_be_compared_are_refused(two, micro, tmp_path):
+    out = tmp_path / "out"
+    with pytest.raises(UnreadableFile, match="it holds no run"):
+        write_comparison(two[0], tmp_path / "nothing", out, quiet)
+    foreign = RunFolder(tmp_path / "foreign")
+    micro.written(foreign, {**micro.results, "kind": "quantitative"})
+    with pytest.raises(InvalidValue, match=r"a run of kind 'quantitative' is refused.*model = \"posterior\""):
+        write_comparison(two[0], foreign.path, out, quiet)
+    with pytest.raises(InvalidValue, match="another folder than the two runs'"):
+        write_comparison(*two, two[1], quiet, overwrite=True)
+    unfinished = micro.written(RunFolder(tmp_path / "unfinished"))
+    unfinished.write_manifest("korea_micro", finished=False)
+    with pytest.raises(UnreadableFile, match="not finished"):
+        write_comparison(two[0], unfinished.path, out, quiet)
+    assert not out.exists()
+    assert (two[1] / "results.json").exists()
+
+
+def test_the_command_line_compares_shows_and_refuses(two, tmp_path, monkeypatch, capsys):
+    from bigpush_est import cli
+
+    def call(*arguments) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["bigpush-est", *map(str, arguments)])
+        with pytest.raises(SystemExit) as stopped:
+            cli.main()
+        out, err = capsys.readouterr()
+        return int(stopped.value.code or 0), out, err
+
+    out = tmp_path / "out"
+    code, printed, _ = call("compare", *two, "--out", out)
+    assert code == 0
+    assert "Settings that differ" in printed
+    assert "index.html" in printed
+    code, printed, _ = call("show", two[0])
+    assert code == 0
+    assert "Failed: variant 'Economy: another one'" in printed
+    assert "3.59" in printed
+    assert "Calibration held at its point" in printed
+    code, printed, _ = call("show", out)
+    assert code == 0
+    assert "The two runs" in printed
+    code, _, message = call("compare", two[0], tmp_path / "none", "--out", tmp_path / "more")
+    assert code == 2
+    assert "it holds no run" in message
+    code, printed, _ = call("compare", *two, "--out", out, "--json")
+    assert json.loads(printed)["kind"] == "comparison"
