@@ -270,12 +270,6 @@ def _show_any(results: dict[str, Any], folder: Path) -> None:
         for failure in results["failures"]:
             typer.secho(f"Failed: {failure}", fg="red", bold=True)
         _print_tables(printed_tables(results))
-    elif kind == "posterior":
-        from bigpush_est.report.pipeline import printed_tables
-
-        for failure in results["failures"]:
-            typer.secho(f"Failed: {failure}", fg="red", bold=True)
-        _print_tables(printed_tables(results))
     elif kind == "comparison":
         from bigpush_est.report.pipeline import printed_comparison
 

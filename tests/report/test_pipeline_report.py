@@ -413,17 +413,47 @@ def test_runs_without_some_part_have_a_page(page, options):
         assert "The other way." not in text
 
 
-def test_undefined_quantities_are_dashes(micro, page, tmp_path):
-    results = plain(micro, tmp_path)
+@pytest.fixture
+def unsolved(micro, tmp_path):
+    """Results and arrays of a run of which no draw converged."""
+    results, arrays = plain(micro, tmp_path), dict(micro.arrays)
     for answer in results["answers"].values():
-        for part in (answer["differences"], answer["welfare"], answer["levels"]):
+        for part in (answer["differences"], answer["welfare"], answer["levels"], answer["parameters"]):
             for one in part.values():
-                paper = one.get("paper")
-                one.update(dict.fromkeys(one) | {"defined": 0, "draws": 120, "paper": paper})
-    results["posterior"]["parameters"]["eta"] |= {"sd": None}
-    text = page(micro, results)
+                one.update(dict.fromkeys(one) | {"defined": 0, "draws": 120, "paper": one.get("paper")})
+        for one in (answer["relative_gdp_share"], answer["output_total"], *answer["output"], *answer["moments"]):
+            one.update(dict.fromkeys(one) | {"defined": 0, "draws": 120})
+        for one in answer["scenarios"]:
+            one.update(dict.fromkeys(("median", "low50", "high50", "low90", "high90")))
+    results["sensitivity"] = {version: {"unavailable": "no draw converged"} for version in results["answers"]}
+    for key, values in micro.arrays.items():
+        if ".regional_" in key:
+            arrays[key] = np.full_like(values, np.nan)
+        elif key.startswith("fan_") and not key.endswith(".year"):
+            arrays[key] = values[:0]
+        elif key.endswith(".converged"):
+            arrays[key] = np.zeros_like(values)
+    return results, arrays
+
+
+def test_undefined_quantities_are_dashes(micro, page, unsolved):
+    results, arrays = unsolved
+    text = page(micro, results, arrays)
     assert "No draw converged, so that nothing can be said of the size of the effect." in text
     assert "None" not in text.replace("None of these", "")
+    assert "nan" not in text.split()
+
+
+def test_a_run_without_solutions_is_drawn_and_compared(micro, unsolved, tmp_path, monkeypatch):
+    monkeypatch.setattr("bigpush_est.report.style.DPI", 40)
+    results, arrays = unsolved
+    folder = micro.written(RunFolder(tmp_path / "unsolved"), results)
+    folder.write_arrays("figures.npz", arrays)
+    write_pipeline_report(folder, folder.read_json("results.json"), quiet)
+    write_comparison(folder.path, folder.path, tmp_path / "out", quiet)
+    text = seen((tmp_path / "out" / "index.html").read_text(encoding="utf-8"))
+    assert "The push adds" not in text
+    assert (tmp_path / "out" / "figures" / "regions.svg").exists()
 
 
 def test_a_run_without_a_free_parameter_has_no_figure_of_densities(micro, page, tmp_path):
