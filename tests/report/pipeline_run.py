@@ -113,6 +113,9 @@ def made(
         version: _outcomes(rng, study, draws, scenarios=scenarios, smallest_push=smallest_push, **options)
         for version in versions
     }
+    if "fixed" in outcomes:
+        parameters = outcomes["fixed"]["parameters"]
+        parameters[:] = parameters[0]
     rows: list[dict[str, Any]] = []
     for group, label, chance in VARIANTS if variants else ():
         found = _outcomes(rng, study, draws, moved=chance, unconverged=0.0, effect=effect)

@@ -104,7 +104,7 @@ def test_page_one_says_what_the_results_hold(micro, page, tmp_path):
         assert chance["text"] in text
     gap = answer["differences"]["gdp_share"]
     assert f"GDP share by {100 * gap['median']:.2f} p.p. (90%: " in text
-    assert "The paper’s 3.59 p.p. lie within the 90% interval" in text
+    assert "The paper’s 3.59 p.p. and its welfare gain of 14.6% both lie within the 90% intervals." in text
     assert "not to be relied on" not in text
     assert "Synthetic economy: not Korea’s data" in text
     assert "The estimates come from simulated firms" in text
@@ -134,17 +134,17 @@ def test_the_summary_has_both_versions_beside_the_paper(micro, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "words"),
+    ("low", "high", "gain", "words"),
     [
-        (0.04, 0.05, "3.59 p.p. lie below the 90% interval, its 14.6% of welfare above that of welfare."),
-        (0.01, 0.02, "3.59 p.p. lie above the 90% interval, and so does its 14.6% of welfare."),
+        (0.04, 0.05, 0.2, "The paper’s 3.59 p.p. lie below the 90% interval, its welfare gain of 14.6% within."),
+        (0.01, 0.02, 0.02, "The paper’s 3.59 p.p. and its welfare gain of 14.6% both lie above the 90% intervals."),
     ],
 )
-def test_where_the_papers_points_lie(micro, page, tmp_path, low, high, words):
+def test_where_the_papers_points_lie(micro, page, tmp_path, low, high, gain, words):
     results = plain(micro, tmp_path)
     answer = results["answers"]["recalibrated"]
     answer["differences"]["gdp_share"] |= {"low90": low, "high90": high}
-    answer["welfare"]["log"] |= {"low90": 0.01, "high90": 0.02}
+    answer["welfare"]["log"] |= {"low90": 0.01, "high90": gain}
     assert words in page(micro, results)
 
 
@@ -287,6 +287,9 @@ def test_held_parameters_have_no_intervals(micro, tmp_path):
     [(_, rows)] = table.blocks()
     cells = {cells[0]: cells for _, cells in rows}
     assert cells["σ, elasticity of substitution"][1:6] == ["held", "held", "5.00", "held", "held"]
+    blocks = dict(table_of(plain(micro, tmp_path), micro, "table2_parameters").blocks())
+    assert {cells[3] for _, cells in blocks["Calibration held at its point"]} == {"held"}
+    assert "held" not in {cells[3] for _, cells in blocks["Calibrated anew at each draw"]}
 
 
 def test_variants_that_failed_are_named(micro, page, tmp_path):

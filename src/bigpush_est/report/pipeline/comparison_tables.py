@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from bigpush_est.report.numbers import NONE, bounds, count, figure, median
+from bigpush_est.report.numbers import NONE, count, figure, median
 from bigpush_est.report.pipeline.labels import (
     EVENTS,
     OUTCOMES,
@@ -15,6 +15,7 @@ from bigpush_est.report.pipeline.labels import (
     parameter,
     points,
     with_interval,
+    within,
 )
 from bigpush_est.report.quantitative.contents import settings
 from bigpush_est.report.quantitative.labels import PARAMETERS as INTERNAL
@@ -335,5 +336,4 @@ def _middle(part: dict[str, Any]) -> str:
     """Return a median with its 90% interval, or that it is held."""
     if part["median"] is None:
         return NONE
-    held = not (part["sd"] and part["sd"] > 1e-12)
-    return f"{median(part)} (held)" if held else f"{median(part)} ({bounds(part, 90)})"
+    return f"{median(part)} ({within(part, 90)})"

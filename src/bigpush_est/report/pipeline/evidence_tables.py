@@ -3,7 +3,7 @@
 from typing import Any
 
 from bigpush_est.report.numbers import NONE, bounds, figure, fixed, interval, median
-from bigpush_est.report.pipeline.labels import VERSIONS, Results, answers, inner, parameter, points
+from bigpush_est.report.pipeline.labels import VERSIONS, Results, answers, held, inner, parameter, points, within
 from bigpush_est.report.quantitative.labels import PARAMETERS as INTERNAL
 from bigpush_est.report.quantitative.labels import moment
 from bigpush_est.report.tables import Column, Row, Table
@@ -215,20 +215,17 @@ def posterior(results: Results) -> Table:
     def shown(how: Any) -> Any:
         def text(row: Row) -> str:
             found = before_of(row)
-            return NONE if found is None else "held" if not found["sd"] > 1e-12 else str(how(found))
+            return NONE if found is None else "held" if held(found) else str(how(found))
 
         return text
-
-    def ends(level: int) -> Any:
-        return lambda row: bounds(row, level) if row["sd"] and row["sd"] > 1e-12 else "held"
 
     columns = [
         Column("parameter", ""),
         Column("prior_median", "Prior median", shown(median), number=True),
         Column("prior_90", "Prior 90%", shown(lambda q: bounds(q, 90)), number=True),
         Column("median", "Median", median, number=True),
-        Column("i50", "50%", ends(50), number=True),
-        Column("i90", "90%", ends(90), number=True),
+        Column("i50", "50%", lambda r: within(r, 50), number=True),
+        Column("i90", "90%", lambda r: within(r, 90), number=True),
     ]
     if truth:
         columns.append(Column("truth", "Truth", lambda r: figure(r["truth"]), number=True))
@@ -268,8 +265,8 @@ def table2(results: Results) -> Table:
             Column("parameter", ""),
             Column("point", "At the medians", lambda r: figure(r["point"]), number=True),
             Column("median", "Median", median, number=True),
-            Column("i50", "50%", lambda r: bounds(r, 50), number=True),
-            Column("i90", "90%", lambda r: bounds(r, 90), number=True),
+            Column("i50", "50%", lambda r: within(r, 50), number=True),
+            Column("i90", "90%", lambda r: within(r, 90), number=True),
             Column("paper", "Paper", lambda r: figure(r["paper"]), number=True),
         ),
         rows,

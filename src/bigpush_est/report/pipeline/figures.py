@@ -106,7 +106,8 @@ def cloud(results: Results, arrays: dict[str, Any], version: str, paper: dict[st
     ):
         panel.plot(paper["delta"], paper["eta"], marker="X", ms=8, color=VERMILION, mec="white", ls="none", zorder=4)
         if truth:
-            panel.plot(truth["delta"], truth["eta"], marker="P", ms=8, color=GREEN, mec="white", ls="none", zorder=5)
+            # a ring: the truth may well be the paper's value
+            panel.plot(truth["delta"], truth["eta"], marker="o", ms=11, mfc="none", mec=GREEN, mew=2.0, zorder=5)
         panel.set_title(title)
         panel.set_xlabel(AXIS["delta"])
         panel.set_xlim(left=0.0)
@@ -118,7 +119,9 @@ def cloud(results: Results, arrays: dict[str, Any], version: str, paper: dict[st
         Line2D([], [], marker="X", color=VERMILION, mec="white", ls="none", ms=7, label="the paper’s values"),
     ]
     if truth:
-        handles.append(Line2D([], [], marker="P", color=GREEN, mec="white", ls="none", ms=7, label="the panel’s truth"))
+        handles.append(
+            Line2D([], [], marker="o", mfc="none", mec=GREEN, mew=2.0, ls="none", ms=8, label="the panel’s truth")
+        )
     if not good.all():
         handles.insert(2, Line2D([], [], marker="x", color=GREY, ls="none", ms=5, label="did not converge"))
     picture.legend(handles=handles, loc="outside upper left", ncols=5)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bigpush_est.report.numbers import NONE, fixed, interval, signed
+from bigpush_est.report.numbers import NONE, bounds, fixed, interval, signed
 
 type Results = dict[str, Any]
 
@@ -94,6 +94,22 @@ def with_interval(quantity: dict[str, Any], places: int = 2) -> str:
     if quantity["median"] is None:
         return NONE
     return f"{points(quantity['median'], places)} ({inner(quantity, 90, 100.0, places)})"
+
+
+def held(quantity: dict[str, Any]) -> bool:
+    """Whether a quantity is the same in all draws, up to rounding.
+
+    Examples
+    --------
+    >>> held({"sd": 2.2e-16, "median": 1.06}), held({"sd": 1e-5, "median": 1e-3}), held({"sd": None, "median": None})
+    (True, False, False)
+    """
+    return quantity["sd"] is not None and not abs(quantity["sd"]) > 1e-12 * abs(quantity["median"] or 1.0)
+
+
+def within(quantity: dict[str, Any], level: int) -> str:
+    """Return an interval of a quantity in its own unit, or that it is held."""
+    return "held" if held(quantity) else bounds(quantity, level)
 
 
 def answers(results: Results) -> list[tuple[str, dict[str, Any]]]:

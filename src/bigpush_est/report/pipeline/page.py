@@ -101,11 +101,16 @@ def _estimated(results: Results, arrays: dict[str, Any], study: dict[str, Any]) 
     if any(key.startswith("prior_") for key in arrays):
         truth = (micro or {}).get("truth")
         marked = "; dotted: what the simulated firms were drawn with" if truth else ""
+        unused = (
+            "; that of s̄ is its prior, and not used: the calibration finds s̄"
+            if results["study"]["subsidy"] == "recalibrated" and "prior_subsidy.axis" in arrays
+            else ""
+        )
         drawn["prior_posterior"] = (
             lambda: present(prior_posterior(arrays, paper_values(), truth)),
             "Histograms of the posterior with lines for the prior and the paper’s value.",
             "Prior (line) and posterior (histogram) of each free parameter; dashed: the value that the paper uses"
-            f"{marked}. Where the two densities look alike, the evidence says little.",
+            f"{marked}. Where the two densities look alike, the evidence says little{unused}.",
         )
     if micro is not None:
         drawn["event_study"] = (

@@ -24,6 +24,8 @@ from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, PURPLE, SKY, VERMI
 
 #: Colour and marker of an event, in every figure of several.
 LOOKS = {"multiple": (SKY, "s"), "moved": (BLUE, "o"), "needed": (VERMILION, "D")}
+#: Dashes of an event's line where lines may lie on each other.
+_DASHES = {"multiple": (0, (5, 3)), "moved": "-", "needed": "-."}
 #: Largest Pareto k̂ at which weighted draws are used.
 _REACH = 0.7
 #: Rows of the specification curve that one page holds in a readable size.
@@ -129,7 +131,7 @@ def correlation_curve(results: Results) -> Figure | None:
         y, error = (100.0 * np.array(curve[key], dtype=float) for key in ("value", "mcse"))
         y = np.where(reached, y, np.nan)
         panel.fill_between(x, y - 1.96 * error, y + 1.96 * error, color=color, alpha=0.18, lw=0)
-        panel.plot(x, y, color=color, label=EVENTS[name])
+        panel.plot(x, y, color=color, ls=_DASHES[name], label=EVENTS[name])
     known = results["evidence"]["correlation_is"] == "known"
     panel.axvline(used, color=GREY, lw=0.9, ls=":", label="as estimated" if known else "as assumed")
     panel.set_xlabel("correlation of the two estimates")

@@ -87,15 +87,13 @@ def _against_paper(gap: dict[str, Any], welfare: dict[str, Any]) -> str:
             return "within"
         return "above" if quantity["paper"] > quantity["high90"] else "below"
 
-    text = f"The paper’s {points(gap['paper'])} p.p. lie {side(gap)} the 90% interval"
+    size = f"The paper’s {points(gap['paper'])} p.p."
     if welfare["median"] is None or welfare["paper"] is None:
-        return f"{text}."
-    first, second = side(gap), side(welfare)
-    return text + (
-        f", and so does its {points(welfare['paper'], 1)}% of welfare."
-        if first == second
-        else f", its {points(welfare['paper'], 1)}% of welfare {second} that of welfare."
-    )
+        return f"{size} lie {side(gap)} the 90% interval."
+    gain = f"its welfare gain of {points(welfare['paper'], 1)}%"
+    if side(gap) == side(welfare):
+        return f"{size} and {gain} both lie {side(gap)} the 90% intervals."
+    return f"{size} lie {side(gap)} the 90% interval, {gain} {side(welfare)}."
 
 
 def _rests_on(results: Results) -> tuple[tuple[str, str], ...]:
