@@ -1,5 +1,10 @@
 """A run of the whole way that never ran: its outcomes are drawn, its files come from the code that a run writes by."""
 
+import copy
+import csv
+import html
+import io
+import re
 import warnings
 from dataclasses import dataclass
 from functools import cache
@@ -196,3 +201,26 @@ def _outcomes(
     for k, one in enumerate(SCENARIOS if scenarios else ()):
         found[f"scenario_{one.name}_gdp_share"] = size * rng.uniform(0.1 * k, 1.2, count)
     return found
+
+
+# -- what tests of the pages share -------------------------------------------------------------------------------------
+
+
+def quiet(stage: str, done: int, total: int) -> None:
+    """Say nothing."""
+
+
+def seen(text: str) -> str:
+    """Return the text of a page: no style, no tags, single spaces."""
+    text = re.sub(r"<style>.*?</style>", "", text, flags=re.S)
+    return " ".join(html.unescape(re.sub(r"<[^>]+>", " ", text)).split())
+
+
+def read_csv(path):
+    return list(csv.DictReader(io.StringIO(path.read_text(encoding="utf-8"))))
+
+
+def plain(run: Made, tmp_path):
+    """Return a run's results as they come back from JSON, to be changed."""
+    folder = run.written(RunFolder(tmp_path / "plain"))
+    return copy.deepcopy(folder.read_json("results.json"))
