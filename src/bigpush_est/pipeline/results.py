@@ -10,6 +10,7 @@ from bigpush_est.data.published import PublishedTables
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS
 from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS
+from bigpush_est.errors import InvalidValue
 from bigpush_est.propagate.sensitivity import (
     breakdown_of_estimate,
     explained_share,
@@ -143,6 +144,10 @@ def what_moves(outcomes: Arrays, draws: Arrays, evidenced: Evidenced, log_prior:
     Draws that did not converge are left out and counted.
     """
     good = np.asarray(outcomes["converged"], dtype=bool)
+    if not good.any():
+        raise InvalidValue(
+            key="draws", value="none converged", requirement="some that did", remedy="see the table of the solver"
+        )
     targets = {name: outcomes[name][good].astype(np.float64) for name in EVENTS}
     targets["gdp_share"] = (outcomes["gdp_share_push"] - outcomes["gdp_share_none"])[good]
     targets["welfare"] = outcomes["welfare_log"][good]
@@ -191,6 +196,8 @@ def fans(outcomes: Arrays) -> Arrays:
             found[f"{name}_{side}"] = np.quantile(path, QUANTILES, axis=0) if path.size else path
     for name in ("regional_gdp_share_difference", "regional_welfare"):
         values = outcomes[name][good]
+        if not values.size:  # nothing is known of any region
+            values = np.full((1, values.shape[1]), np.nan)
         found[f"{name}_median"] = np.median(values, axis=0)
         found[f"{name}_low"], found[f"{name}_high"] = np.quantile(values, (0.05, 0.95), axis=0)
         found[f"{name}_positive"] = (values > 1e-6).mean(axis=0)
