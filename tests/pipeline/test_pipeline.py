@@ -41,6 +41,9 @@ standard_error_source = "assumed for the test"
 [evidence.published.spillover]
 columns = [3]
 
+[mapping]
+second = "gross_reinferred_xi"
+
 [priors]
 log_eta = { family = "half_normal", scale = 0.5 }
 delta = { family = "half_normal", scale = 1.0 }
@@ -100,7 +103,8 @@ def finished(folder: Path, study: PipelineStudy) -> tuple[Path, dict[str, Any]]:
 def numbers(out: Path) -> dict[str, Any]:
     """Everything that a run computed: results and arrays."""
     found: dict[str, Any] = {"results": json.loads((out / "results.json").read_text(encoding="utf-8"))}
-    for name in ("outcomes/recalibrated.npz", "outcomes/fixed.npz", "outcomes/calibration.npz", "figures.npz"):
+    outcomes = ("recalibrated", "fixed", "second_mapping", "calibration", "second_calibration")
+    for name in (*(f"outcomes/{one}.npz" for one in outcomes), "figures.npz"):
         with np.load(out / name) as stored:
             found |= {f"{name}:{key}": stored[key] for key in stored.files if not key.startswith("seconds")}
     return found
@@ -135,6 +139,8 @@ def test_the_study_says_what_it_is(folder: Path) -> None:
         ({"priors.kappa": {"family": "fixed", "value": 1.4}}, UnknownKey, "kappa"),
         ({"propagation.subsidy": "given", "calibration.fixed": {"subsidy_rate": 0.1}}, InvalidValue, "posterior"),
         ({"economy.numeraire": "steel"}, InvalidValue, "steel"),
+        ({"mapping.second": "undistorted"}, InvalidValue, r"mapping.second.*another exponent than mapping.exponent"),
+        ({"mapping.second": "net"}, InvalidValue, "mapping.second"),
     ],
 )
 def test_a_study_is_checked_before_any_work(
@@ -166,6 +172,40 @@ def test_results_hold_the_answer_with_its_uncertainty(finished: tuple[Path, dict
         assert answer["scenarios"][0]["name"] == "lower_foreign_demand"
     assert results["posterior"]["parameters"]["delta"]["median"] == pytest.approx(0.65, abs=0.15)
     assert [row["group"] for row in results["variants"]] == ["Column of Table 1"]
+
+
+def test_the_second_mapping_answers_at_full_length(finished: tuple[Path, dict[str, Any]], study: PipelineStudy) -> None:
+    """The same estimates over 2.5 in place of 4: another posterior, another calibration, another answer."""
+    out, results = finished
+    second = results["second"]
+    assert second["exponent"] == "gross_reinferred_xi"
+    assert (results["study"]["exponent_value"], second["exponent_value"]) == (pytest.approx(4.0), pytest.approx(2.5))
+    assert results["answers"]["second_mapping"].keys() == results["answers"]["recalibrated"].keys()
+    assert results["sensitivity"].keys() == results["answers"].keys()
+    # the ratio of posterior medians is that of the exponents, up to the priors' pull
+    for name in ("eta", "delta"):
+        one, other = (part["posterior"]["parameters"][name]["median"] for part in (results, second))
+        pull = np.log(other) / np.log(one) if name == "eta" else other / one
+        assert pull == pytest.approx(4.0 / 2.5, rel=0.12)
+    with np.load(out / "outcomes/calibration.npz") as one, np.load(out / "outcomes/second_calibration.npz") as other:
+        assert not np.array_equal(one["parameters"], other["parameters"])
+    posterior = stages._stored_posterior(_reading(study, out), "draws/second.nc")
+    assert posterior is not None
+    assert second["posterior"]["parameters"]["delta"]["median"] == pytest.approx(np.median(posterior.draws["delta"]))
+    # ξ goes with the mapping: the model that draws go through has the exponent that they were mapped with
+    other_study = study.second()
+    assert other_study is not None
+    assert 4.0 * (1.0 + other_study.point.distortion_elasticity()) == pytest.approx(2.5)
+    assert other_study.second() is None
+
+
+def test_a_variant_has_one_mapping(folder: Path) -> None:
+    rows = {"group": "Exponent", "label": "r", "set": {"mapping.exponent": "gross_reinferred_xi"}}
+    [(_, _, variant)] = load_pipeline_study(folder / "small.toml", {"variants": [rows]}).variants()
+    assert variant.spec.mapping.second is None
+    rows["set"] = {"mapping.second": "kept"}
+    with pytest.raises(UnknownKey, match=r"mapping.second.*one answer"):
+        load_pipeline_study(folder / "small.toml", {"variants": [rows]}).variants()
 
 
 def test_every_draw_meets_the_moments_anew_or_is_flagged(finished: tuple[Path, dict[str, Any]]) -> None:
@@ -253,6 +293,8 @@ def killed_at(folder: Path, out: Path, sign: str, workers: int = 1) -> None:
         pytest.param("draws/main.nc", 1, marks=pytest.mark.validate),
         pytest.param("outcomes/calibration.npz", 2, marks=pytest.mark.validate),
         pytest.param("checkpoints/fixed-*.npz", 2, marks=pytest.mark.validate),
+        pytest.param("draws/second.nc", 1, marks=pytest.mark.validate),
+        pytest.param("checkpoints/second_mapping-*.npz", 2, marks=pytest.mark.validate),
     ],
 )
 def test_a_killed_run_goes_on_and_ends_in_the_same_bits(

@@ -21,6 +21,7 @@ from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS
 from bigpush_est.pipeline.assembly import assemble, variant_summary
 from bigpush_est.pipeline.estimates import micro_estimates
 from bigpush_est.pipeline.evidence import Gathered, gather, micro_tables
+from bigpush_est.pipeline.results import Mapped
 from bigpush_est.pipeline.study import PipelineStudy, load_pipeline_study
 from bigpush_est.run_folder import RunFolder
 
@@ -77,7 +78,7 @@ def made(
     name: str = "korea_micro",
     *,
     seed: int = 1,
-    versions: tuple[str, ...] = ("recalibrated", "fixed"),
+    versions: tuple[str, ...] = ("recalibrated", "fixed", "second_mapping"),
     moved: float = 0.6,
     unconverged: float = 0.05,
     scenarios: bool = True,
@@ -109,6 +110,8 @@ def made(
         "propagation.recalibrate": "recalibrated" in versions,
         "propagation.fixed_too": "fixed" in versions,
     }
+    if "second_mapping" not in versions:
+        changes["mapping"] = {"exponent": "undistorted"}
     study = load_pipeline_study(name, changes | ({"evidence.micro.event_times": [4, 5, 6]} if micro else {}))
     gathered = Gathered(*_panel_tables()) if micro else gather(study)
     posterior = _posterior(rng)
@@ -134,15 +137,18 @@ def made(
         "criterion": 0.12,
         "converged": True,
     }
-    results, arrays = assemble(study, gathered, posterior, point, draws, outcomes, rows)
+    second = None
+    if (other := study.second()) is not None:
+        second = Mapped(other, gathered.mapped_as(other), _posterior(rng, 1.6), point, draws)
+    results, arrays = assemble(Mapped(study, gathered, posterior, point, draws), outcomes, rows, second)
     return Made(study, results, arrays)
 
 
-def _posterior(rng: np.random.Generator) -> Posterior:
+def _posterior(rng: np.random.Generator, scale: float = 1.0) -> Posterior:
     shape = (CHAINS, 2 * LENGTH)
     draws = {
-        "log_eta": np.abs(rng.normal(0.22, 0.06, shape)),
-        "delta": np.abs(rng.normal(0.65, 0.17, shape)),
+        "log_eta": scale * np.abs(rng.normal(0.22, 0.06, shape)),
+        "delta": scale * np.abs(rng.normal(0.65, 0.17, shape)),
         "subsidy": rng.beta(1.0, 9.0, shape),
         "sigma": np.full(shape, 5.0),
         "pareto_ratio": np.full(shape, 1.06),

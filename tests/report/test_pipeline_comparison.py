@@ -32,6 +32,7 @@ def test_two_runs_side_by_side(micro, published, two, tmp_path):
     assert "The estimates are the paper’s published ones" in text
     assert "Diagnostics of A failed: its answer is not to be relied on" in text
     assert "their 95% bounds lie apart" in text
+    assert "With the second mapping of each run’s estimates, the push moved the economy with" in text
     rows = {row["key"]: row for row in json.loads((tmp_path / "out/tables/studies.json").read_text())["rows"]}
     assert (rows["evidence.source"]["a"], rows["evidence.source"]["b"]) == ("micro", "published")
     assert "propagation.draws" not in rows
@@ -69,6 +70,7 @@ def test_runs_of_different_shape_can_be_compared(two, tmp_path, monkeypatch):
     assert {row["version"]: "b_estimate" in row and row["b_estimate"] is not None for row in rows} == {
         "Calibrated anew at each draw": False,
         "Calibration held at its point": True,
+        "Second mapping, calibrated anew": False,
     }
     assert not (tmp_path / "out/figures/regions.svg").exists()
     assert "A: calibrated anew at each draw; B: calibration held at its point." in seen(

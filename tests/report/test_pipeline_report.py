@@ -80,15 +80,45 @@ def test_the_summary_has_both_versions_beside_the_paper(micro, tmp_path):
     table = table_of(results, micro, "summary")
     assert [column.label for column in table.columns] == [
         "",
-        "Calibrated anew at each draw",
-        "Calibration held at its point",
+        "Calibrated anew at each draw (exponent 4)",
+        "Calibration held at its point (exponent 4)",
+        "Second mapping, calibrated anew (exponent 2.5)",
         "Paper",
     ]
     [(_, rows)] = table.blocks()
     cells = [cells for _, cells in rows]
     assert [row[-1] for row in cells] == [NONE, NONE, NONE, "3.59", "14.6"]
+    assert cells[1][3] == results["answers"]["second_mapping"]["probabilities"]["moved"]["text"]
     held = results["answers"]["fixed"]["welfare"]["log"]
     assert cells[4][2].startswith(f"{100 * held['median']:.1f} (")
+
+
+def test_page_one_says_which_mapping_is_which_and_what_each_leads_to(micro, published, page, tmp_path):
+    text = page(micro)
+    second = micro.results["second"]["posterior"]["parameters"]["delta"]["median"]
+    assert "Two mappings. The first, “undistorted”, takes effects on sales to be 4 times log η and δ" in text
+    assert "The second, “gross_reinferred_xi”, takes 2.5: r = (σ−1)(1+ξ)" in text
+    assert f"δ {second:.3g} (90%: " in text
+    assert "sales rise with exponent 4: the first is the right one here, and the second shows what the wrong" in text
+    moved = micro.results["answers"]["second_mapping"]["probabilities"]["moved"]
+    said = f"the push moved the economy with {100 * moved['estimate']:.1f}% ± "
+    assert f"With the second mapping of the same estimates {said}" in text
+    assert "What moves the answer, p.p. (welfare: %): the second mapping’s answer" in text
+    headings = {row["mapping"] for row in table_of(plain(micro, tmp_path), micro, "posterior").rows}
+    assert headings == {"Mapped with “undistorted”, 4", "Second mapping: “gross_reinferred_xi”, 2.5"}
+    # published estimates have no truth to say which mapping holds
+    text = page(published, name="published")
+    assert "Which holds turns on what recorded sales are" in text
+    assert "the right one here" not in text
+    results = plain(micro, tmp_path)
+    results["evidence"]["micro"]["truth"]["exponent"] = 2.5
+    assert "the second is the right one here" in page(micro, results, name="distorted")
+
+
+def test_without_a_second_mapping_nothing_speaks_of_one(page):
+    text = page(made(versions=("recalibrated", "fixed")))
+    assert "Exponent of the second mapping none" in text
+    assert text.count("econd mapping") == 1
 
 
 @pytest.mark.parametrize(
@@ -214,7 +244,7 @@ def test_tables_hold_the_results_own_numbers(micro, tmp_path):
     place = [row["name"] for row in results["regions"]].index(regions[0]["region"])
     assert regions[0]["rises"] == pytest.approx(rises[place])
     moments = table_of(results, micro, "table2_moments").rows
-    assert len(moments) == 14
+    assert len(moments) == 21
     assert moments[0]["median"] == results["answers"]["recalibrated"]["moments"][0]["median"]
 
 
@@ -242,7 +272,7 @@ def test_what_was_left_out_is_said_and_what_was_not_is_said_once(micro, tmp_path
 
 def test_held_parameters_have_no_intervals(micro, tmp_path):
     table = table_of(plain(micro, tmp_path), micro, "posterior")
-    [(_, rows)] = table.blocks()
+    rows = table.blocks()[0][1]
     cells = {cells[0]: cells for _, cells in rows}
     assert cells["σ, elasticity of substitution"][1:6] == ["held", "held", "5.00", "held", "held"]
     blocks = dict(table_of(plain(micro, tmp_path), micro, "table2_parameters").blocks())

@@ -6,12 +6,13 @@ from typing import Any
 
 import numpy as np
 
+from bigpush_est.bayes.models.mapping import exponent_of
 from bigpush_est.bayes.models.normal import estimate_means, mapping_arrays
 from bigpush_est.bayes.sampling import Posterior
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS
 from bigpush_est.errors import InputError
 from bigpush_est.pipeline.evidence import Gathered
-from bigpush_est.pipeline.results import DIFFERENCES, Evidenced, answers, fans, what_moves
+from bigpush_est.pipeline.results import DIFFERENCES, SECOND, Evidenced, Mapped, answers, fans, what_moves
 from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.propagate.summary import probability, quantity
 from bigpush_est.quantitative.artefacts import Arrays
@@ -22,29 +23,30 @@ PRIOR_DRAWS = 20_000
 
 
 def assemble(
-    study: PipelineStudy,
-    gathered: Gathered,
-    posterior: Posterior,
-    point: Arrays,
-    draws: dict[str, Any],
+    first: Mapped,
     outcomes: dict[str, Arrays],
     variants: list[dict[str, Any]],
+    second: Mapped | None = None,
 ) -> tuple[dict[str, Any], Arrays]:
     """Return the content of ``results.json`` and of ``figures.npz``.
 
     Parameters
     ----------
-    study, gathered, posterior, point
-        What was run, its estimates, its posterior and the calibration at the medians.
-    draws, outcomes
-        The draws that went through the model, and what they led to, by version.
+    first
+        What was run: its estimates, its posterior, the calibration at the medians, the draws.
+    outcomes
+        What the draws led to, by version.
     variants
         Summaries of the variants.
+    second
+        The same of the second mapping, where the study has one.
     """
+    study, gathered, posterior = first.study, first.gathered, first.posterior
     bundle, spec = study.point.bundle, study.spec
     chains = spec.sampler.chains
     main = "recalibrated" if "recalibrated" in outcomes else "fixed"
     evidence = gathered.evidence
+    whose = {name: second if name == SECOND and second is not None else first for name in outcomes}
     results: dict[str, Any] = {
         "kind": "posterior",
         "study": {
@@ -54,9 +56,11 @@ def assemble(
             "source": spec.evidence.source,
             "likelihood": spec.evidence.likelihood,
             "exponent": spec.mapping.exponent,
+            "exponent_value": exponent_value(first),
+            "second_exponent": spec.mapping.second,
             "subsidy": spec.propagation.subsidy,
             "discount": spec.paths.discount,
-            "draws": int(draws["delta"].size),
+            "draws": int(first.draws["delta"].size),
             "chains": chains,
             "main": main,
             "fingerprint": study.fingerprint(),
@@ -80,11 +84,13 @@ def assemble(
         "evidence": evidence_part(gathered),
         "sources": [asdict(source) for source in (*evidence.sources, *study.sources())],
         "posterior": posterior_part(study, gathered, posterior),
-        "point": point_part(study, point),
+        "point": point_part(study, first.point),
+        "second": None if second is None else second_part(second),
         "answers": {
-            name: answers(found, posterior.diagnostics, chains, study.tables) for name, found in outcomes.items()
+            name: answers(found, whose[name].posterior.diagnostics, chains, study.tables)
+            for name, found in outcomes.items()
         },
-        "sensitivity": {name: _moves(study, gathered, found, draws) for name, found in outcomes.items()},
+        "sensitivity": {name: _moves(whose[name], found) for name, found in outcomes.items()},
         "breakdown": None,
         "variants": variants,
         "regions": [
@@ -99,8 +105,28 @@ def assemble(
             for n, region in enumerate(bundle.regions)
         ],
     }
-    results["failures"] = failures(results, posterior)
-    return results, figure_arrays(study, posterior, draws, outcomes)
+    results["failures"] = failures(results)
+    arrays = densities(study, posterior) | outcome_arrays(whose, outcomes)
+    if second is not None:
+        arrays |= {f"second_{key}": values for key, values in densities(second.study, second.posterior).items()}
+    return results, arrays
+
+
+def second_part(second: Mapped) -> dict[str, Any]:
+    """Return the second mapping's exponent, posterior and calibration at the medians."""
+    return {
+        "exponent": second.study.spec.mapping.exponent,
+        "exponent_value": exponent_value(second),
+        "posterior": posterior_part(second.study, second.gathered, second.posterior),
+        "point": point_part(second.study, second.point),
+    }
+
+
+def exponent_value(mapped: Mapped) -> float:
+    """Return the exponent of a mapping at the posterior medians of σ and θ/(σ−1)."""
+    flat = mapped.posterior.flat()
+    medians = {name: float(np.median(flat[name])) for name in ("sigma", "pareto_ratio")}
+    return float(exponent_of(mapped.gathered.evidence.exponent_weights, medians))
 
 
 def evidence_part(gathered: Gathered) -> dict[str, Any]:
@@ -180,33 +206,37 @@ def point_part(study: PipelineStudy, point: Arrays) -> dict[str, Any]:
     }
 
 
-def _moves(study: PipelineStudy, gathered: Gathered, outcomes: Arrays, draws: dict[str, Any]) -> dict[str, Any]:
+def _moves(mapped: Mapped, outcomes: Arrays) -> dict[str, Any]:
     """Return what moves the answer, or the reason why it cannot be read from these draws."""
-    evidence = gathered.evidence
+    study, draws, evidence = mapped.study, mapped.draws, mapped.gathered.evidence
     arrays = mapping_arrays(evidence, None)
     parameters = {
         name: np.asarray(draws[name], dtype=np.float64)
         for name in ("log_eta", "delta", "subsidy", "sigma", "pareto_ratio")
     }
-    mapped = np.asarray(estimate_means(np, arrays, parameters))
-    evidenced = Evidenced(tuple(one.name for one in evidence.estimates), evidence.values, mapped, evidence.covariance)
+    means = np.asarray(estimate_means(np, arrays, parameters))
+    evidenced = Evidenced(tuple(one.name for one in evidence.estimates), evidence.values, means, evidence.covariance)
     free = {prior.parameter: draws[prior.parameter] for prior in study.priors if not prior.fixed}
-    densities = {
+    weights = {
         prior.parameter: np.asarray(prior.frozen().logpdf(draws[prior.parameter]))
         for prior in study.priors
         if not prior.fixed
     }
     try:
-        return what_moves(outcomes, free, evidenced, densities)
+        return what_moves(outcomes, free, evidenced, weights)
     except InputError as error:
         return {"unavailable": str(error)}
 
 
-def failures(results: dict[str, Any], posterior: Posterior) -> list[str]:
+def failures(results: dict[str, Any]) -> list[str]:
     """Return every diagnostic that failed, in words."""
-    found = [f"posterior: {failure}" for failure in posterior.diagnostics.failures]
-    if not results["point"]["converged"]:
-        found.append("the point calibration did not converge")
+    found = []
+    for name, part in (("", results), ("second mapping: ", results["second"])):
+        if part is None:
+            continue
+        found += [f"{name}posterior: {failure}" for failure in part["posterior"]["diagnostics"]["failures"]]
+        if not part["point"]["converged"]:
+            found.append(f"{name}the point calibration did not converge")
     for name, answer in results["answers"].items():
         lost = answer["solver"]["unconverged"]
         if lost:
@@ -252,10 +282,8 @@ def variant_summary(study: PipelineStudy, gathered: Gathered, posterior: Posteri
     }
 
 
-def figure_arrays(
-    study: PipelineStudy, posterior: Posterior, draws: dict[str, Any], outcomes: dict[str, Arrays]
-) -> Arrays:
-    """Return the arrays behind the figures: densities, fans, clouds."""
+def densities(study: PipelineStudy, posterior: Posterior) -> Arrays:
+    """Return the arrays behind the figure of prior and posterior."""
     arrays: Arrays = {}
     flat, prior = posterior.flat(), _prior_draws(study)
     for one in study.priors:
@@ -276,8 +304,15 @@ def figure_arrays(
         with np.errstate(divide="ignore", invalid="ignore"):
             at = np.log(axis) if one.parameter == "log_eta" else axis
             arrays[f"prior_{name}.prior"] = np.nan_to_num(one.frozen().pdf(at) / scale)
-    years, each = study.point.bundle.years, study.point.bundle.years_per_period
+    return arrays
+
+
+def outcome_arrays(whose: dict[str, Mapped], outcomes: dict[str, Arrays]) -> Arrays:
+    """Return the arrays behind the figures of outcomes, fans and clouds, by version."""
+    arrays: Arrays = {}
     for name, found in outcomes.items():
+        bundle, draws = whose[name].study.point.bundle, whose[name].draws
+        years, each = bundle.years, bundle.years_per_period
         for key, values in fans(found).items():
             arrays[f"fan_{name}.{key}"] = values
         length = found["path_gdp_share_push"].shape[1]

@@ -1,6 +1,6 @@
 """The first stage: a study's estimates as one set, with what a referee asks of them beside it."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -33,6 +33,21 @@ class Gathered:
         """Return what ``stored`` wrote."""
         return cls(EvidenceSet.from_json(content["evidence"]), content["micro"])
 
+    def mapped_as(self, study: PipelineStudy) -> "Gathered":
+        """Return the same estimates, mapped as a study of other parameters maps them: no panel is estimated twice."""
+        return replace(self, evidence=replace(self.evidence, **_mapping_options(study)))
+
+
+def _mapping_options(study: PipelineStudy) -> dict[str, Any]:
+    """Return what of a study decides how its parameters map to estimates."""
+    mapping = study.spec.mapping
+    return {
+        "exponent": mapping.exponent,
+        "subsidised_share": mapping.subsidised_share,
+        "tail_index": study.point.tail_index,
+        "xi": study.tables.value("xi_heavy"),
+    }
+
 
 def gather(study: PipelineStudy) -> Gathered:
     """Return a study's estimates: from its panel, from the published tables, or from a file.
@@ -44,13 +59,7 @@ def gather(study: PipelineStudy) -> Gathered:
     InputError
         Where an estimate that is asked for cannot be had.
     """
-    spec, mapping = study.spec.evidence, study.spec.mapping
-    options: dict[str, Any] = {
-        "exponent": mapping.exponent,
-        "subsidised_share": mapping.subsidised_share,
-        "tail_index": study.point.tail_index,
-        "xi": study.tables.value("xi_heavy"),
-    }
+    spec, options = study.spec.evidence, _mapping_options(study)
     micro = None
     if spec.source == "micro":
         data = study.micro_data()
@@ -78,7 +87,7 @@ def gather(study: PipelineStudy) -> Gathered:
             **options,
         )
     else:
-        evidence = EvidenceSet.from_csv(study.estimates_file())
+        evidence = EvidenceSet.from_csv(study.estimates_file(), **options)
     if spec.without:
         evidence = evidence.without(*spec.without)
     return Gathered(evidence, micro)
@@ -188,5 +197,6 @@ def _truth(study: PipelineStudy) -> Row | None:
         "subsidy": design.subsidy_rate,
         "direct": design.direct_effect,
         "spillover": design.spillover_coefficient,
+        "exponent": design.sales_exponent,
         "design": {key: value for key, value in asdict(design).items() if key in study.micro.design},
     }

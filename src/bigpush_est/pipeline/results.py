@@ -5,12 +5,14 @@ from typing import Any
 
 import numpy as np
 
-from bigpush_est.bayes.sampling import Diagnostics
+from bigpush_est.bayes.sampling import Diagnostics, Posterior
 from bigpush_est.data.published import PublishedTables
 from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS
 from bigpush_est.equilibrium.spatial.scenarios import SCENARIOS
 from bigpush_est.errors import InvalidValue
+from bigpush_est.pipeline.evidence import Gathered
+from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.propagate.sensitivity import (
     breakdown_of_estimate,
     explained_share,
@@ -24,6 +26,8 @@ from bigpush_est.propagate.summary import probability, quantity
 type Arrays = dict[str, Any]
 type Row = dict[str, Any]
 
+#: The version that answers with the study's second mapping.
+SECOND = "second_mapping"
 #: Events of a draw, in words.
 EVENTS = {
     "multiple": "several steady states exist",
@@ -37,6 +41,17 @@ DIFFERENCES = {
     "employment_share": ("employment share", ("A", "heavy_employment_share", "aggregate")),
 }
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Mapped:
+    """One mapping of the estimates, as far as the model: its study, posterior, calibration at the medians, draws."""
+
+    study: PipelineStudy
+    gathered: Gathered
+    posterior: Posterior
+    point: Arrays
+    draws: dict[str, Any]  # (D,) each, those that go through the model
 
 
 @dataclass(frozen=True, slots=True)

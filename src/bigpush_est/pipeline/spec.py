@@ -59,6 +59,8 @@ class MappingSection(_Section):
     """From effects on sales to η and δ."""
 
     exponent: Exponent = "undistorted"
+    #: A second answer of the same run: the same estimates, mapped with this exponent.
+    second: Exponent | None = None
     subsidised_share: Share = 0.0
     subsidised_share_source: Text = "the paper's mapping"
     tail_index: Positive | None = None

@@ -20,6 +20,7 @@ from bigpush_est.bayes.sampling import (
 )
 from bigpush_est.errors import InputError, Interrupted, UnreadableFile
 from bigpush_est.pipeline.evidence import Gathered, gather, posterior_model
+from bigpush_est.pipeline.results import SECOND, Mapped
 from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.propagate.schedule import run_chunks
 from bigpush_est.propagate.spatial import SpatialSetting, propagate_spatial
@@ -29,8 +30,15 @@ from bigpush_est.run_folder import RunFolder
 from bigpush_est.stages import Progress, RunResult, sampler_warnings
 
 ESTIMATES, DRAWS, CALIBRATION = "checkpoints/estimates.json", "draws/main.nc", "outcomes/calibration.npz"
-#: The two propagations: every draw calibrated anew, and with the calibration held at its point.
-VERSIONS = {"recalibrated": "Draws, calibrated anew", "fixed": "Draws, calibration held"}
+#: The same of the second mapping's.
+SECOND_DRAWS, SECOND_CALIBRATION = "draws/second.nc", "outcomes/second_calibration.npz"
+#: The propagations: every draw calibrated anew; with the calibration held at its point; and, for a study with a second
+#: mapping, the draws of that mapping's posterior, calibrated anew.
+VERSIONS = {
+    "recalibrated": "Draws, calibrated anew",
+    "fixed": "Draws, calibration held",
+    SECOND: "Draws of the second mapping",
+}
 
 
 def run_pipeline(
@@ -97,16 +105,16 @@ def _stages(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress)
     from bigpush_est.report.pipeline import write_pipeline_report
 
     gathered = Gathered.restored(_piece(folder, ESTIMATES, "Estimating", lambda: gather(study).stored(), told))
-    posterior = _posterior(study, gathered, folder, crew.workers, told)
-    point = _kept(folder, CALIBRATION, lambda: calibrated(at_medians(study, posterior), told, curves=False))
-    draws = thinned(posterior, study.spec.propagation.draws)
-    outcomes = {
-        version: _propagated(study, posterior, point, draws, version, folder, crew, told)
-        for version in _versions(study)
-    }
+    first = _mapped(study, gathered, "main", DRAWS, CALIBRATION, folder, crew, told)
+    outcomes = {version: _propagated(first, version, folder, crew, told) for version in _versions(study)}
+    other, second = study.second(), None
+    if other is not None:
+        same = gathered.mapped_as(other)
+        second = _mapped(other, same, "second", SECOND_DRAWS, SECOND_CALIBRATION, folder, crew, told)
+        outcomes[SECOND] = _propagated(second, SECOND, folder, crew, told)
     variants = _variants(study, folder, crew, told)
     told("Summarising", 0, 1)
-    results, arrays = assemble(study, gathered, posterior, point, draws, outcomes, variants)
+    results, arrays = assemble(first, outcomes, variants, second)
     folder.write_json("results.json", results)
     folder.write_arrays("figures.npz", arrays)
     told("Summarising", 1, 1)
@@ -114,6 +122,22 @@ def _stages(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress)
     write_pipeline_report(folder, written, told)
     folder.write_manifest(study.spec.name, finished=True)
     return RunResult(folder.path, written, tuple(written["failures"]))
+
+
+def _mapped(
+    study: PipelineStudy,
+    gathered: Gathered,
+    label: str,
+    draws: str,
+    calibration: str,
+    folder: RunFolder,
+    crew: Crew,
+    told: Progress,
+) -> Mapped:
+    """Return a study's posterior, its calibration at the medians, and the draws that go through the model."""
+    posterior = _posterior(study, gathered, label, draws, folder, crew.workers, told)
+    point = _kept(folder, calibration, lambda: calibrated(at_medians(study, posterior), told, curves=False))
+    return Mapped(study, gathered, posterior, point, thinned(posterior, study.spec.propagation.draws))
 
 
 def _piece(
@@ -155,35 +179,43 @@ def sampled(study: PipelineStudy, gathered: Gathered, *, draws: int, label: str,
         )
 
 
-def _posterior(study: PipelineStudy, gathered: Gathered, folder: RunFolder, cores: int, told: Progress) -> Posterior:
+def _posterior(
+    study: PipelineStudy,
+    gathered: Gathered,
+    label: str,
+    name: str,
+    folder: RunFolder,
+    cores: int,
+    told: Progress,
+) -> Posterior:
     told("Sampling the posterior", 0, 1)
-    found = _stored_posterior(folder)
+    found = _stored_posterior(folder, name)
     if found is None:
-        posterior = sampled(study, gathered, draws=study.spec.sampler.draws, label="main", cores=cores)
+        posterior = sampled(study, gathered, draws=study.spec.sampler.draws, label=label, cores=cores)
         tree = to_datatree(
             posterior,
             posterior_model(study, gathered.evidence),
             {"study": study.raw, "seed": study.spec.seed, "fingerprint": folder.stamp},
         )
-        folder.write(DRAWS, lambda path: tree.to_netcdf(path, engine="netcdf4"))
+        folder.write(name, lambda path: tree.to_netcdf(path, engine="netcdf4"))
         # read back, so that a resumed run sees the very same object
-        found = _stored_posterior(folder)
+        found = _stored_posterior(folder, name)
         if found is None:
             raise UnreadableFile(
-                path=folder.path / DRAWS, reason="it was written but cannot be read", remedy="run again"
+                path=folder.path / name, reason="it was written but cannot be read", remedy="run again"
             )
     told("Sampling the posterior", 1, 1)
     return found
 
 
-def _stored_posterior(folder: RunFolder) -> Posterior | None:
+def _stored_posterior(folder: RunFolder, name: str = DRAWS) -> Posterior | None:
     """Return the draws that this very run saved; None if there are none, or damaged or foreign ones."""
     import xarray as xr
 
-    if not folder.has(DRAWS):
+    if not folder.has(name):
         return None
     try:
-        with xr.open_datatree(folder.path / DRAWS, engine="netcdf4") as stored:
+        with xr.open_datatree(folder.path / name, engine="netcdf4") as stored:
             tree = stored.load()
         return from_datatree(tree) if tree.attrs["fingerprint"] == folder.stamp else None
     except (OSError, KeyError, ValueError, TypeError, RuntimeError):
@@ -227,7 +259,7 @@ def setting_of(
     """Return how a study's draws become economies."""
     point, given = at_medians(study, posterior), study.spec.propagation
     options: dict[str, Any] = {
-        "recalibrate": version == "recalibrated",
+        "recalibrate": version != "fixed",
         "subsidy": given.subsidy,
         "scenarios": given.scenarios,
         "smallest_push": given.smallest_push,
@@ -237,22 +269,14 @@ def setting_of(
     return SpatialSetting.of(point, parameters, **options)
 
 
-def _propagated(
-    study: PipelineStudy,
-    posterior: Posterior,
-    point: Arrays,
-    draws: Mapping[str, Any],
-    version: str,
-    folder: RunFolder,
-    crew: Crew,
-    told: Progress,
-) -> Arrays:
+def _propagated(mapped: Mapped, version: str, folder: RunFolder, crew: Crew, told: Progress) -> Arrays:
     """Outcomes of all draws, chunk by chunk; each chunk is a checkpoint."""
+    study, draws = mapped.study, mapped.draws
     artefact, title = f"outcomes/{version}.npz", VERSIONS[version]
     whole = folder.stored_arrays(artefact)
     if whole is not None:
         return whole
-    setting = setting_of(study, posterior, point["parameters"], version)
+    setting = setting_of(study, mapped.posterior, mapped.point["parameters"], version)
     size, total = study.spec.propagation.chunk, draws["delta"].size
     pieces = {
         f"checkpoints/{version}-{first:07d}.npz": {key: values[first : first + size] for key, values in draws.items()}

@@ -9,7 +9,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from bigpush_est.bayes.evidence import Source
+from bigpush_est.bayes.evidence import EXPONENTS, Source
 from bigpush_est.bayes.priors import PARAMETERS, Prior
 from bigpush_est.bayes.sampling import SamplerSettings, versions
 from bigpush_est.data.economy import EconomyBundle
@@ -54,6 +54,7 @@ class PipelineStudy:
         self.tables = load_published() if tables is None else tables
         self.priors = self._read_priors()
         self._check_evidence()
+        self._check_mapping()
         self.point = self.at({}, bundle)
 
     # -- checks -------------------------------------------------------------------------------------------------------
@@ -103,6 +104,16 @@ class PipelineStudy:
                 value=self.spec.calibration.fixed["subsidy_rate"],
                 requirement='left out where propagation.subsidy = "given": the posterior gives it',
                 remedy="drop one of the two",
+            )
+
+    def _check_mapping(self) -> None:
+        mapping = self.spec.mapping
+        if mapping.second == mapping.exponent:
+            raise InvalidValue(
+                key=f"{self.where}: mapping.second",
+                value=mapping.second,
+                requirement="another exponent than mapping.exponent: it is the answer to be held against that one",
+                remedy=f"choose from {', '.join(name for name in EXPONENTS if name != mapping.exponent)}, or drop it",
             )
 
     # -- what the stages take -----------------------------------------------------------------------------------------
@@ -205,15 +216,28 @@ class PipelineStudy:
                 )
             seen.add((variant.group, variant.label))
             for path, value in variant.set.items():
+                if path == "mapping.second":
+                    raise UnknownKey(
+                        where=where, key=path, value=value, remedy="a variant has one answer: set mapping.exponent"
+                    )
                 if path.split(".")[0] not in _VARIED:
                     raise UnknownKey(
                         where=where, key=path, value=value, remedy=f"a variant changes {', '.join(_VARIED)}"
                     )
-            raw = changed_tables(self.raw, variant.set, where)
-            same = raw["economy"] == self.raw["economy"]
-            study = PipelineStudy(raw, where, self.point.bundle if same else None, self.tables)
-            found.append((variant.group, variant.label, study))
+            found.append((variant.group, variant.label, self._changed(variant.set, where)))
         return found
+
+    def second(self) -> "PipelineStudy | None":
+        """Return the study whose estimates are mapped with the second exponent; None where none is asked for."""
+        exponent = self.spec.mapping.second
+        return None if exponent is None else self._changed({"mapping.exponent": exponent}, self.where)
+
+    def _changed(self, changes: dict[str, Any], where: str) -> "PipelineStudy":
+        """Return the study with some keys set to other values; without variants, and with one mapping."""
+        raw = changed_tables(self.raw, changes, where)
+        raw.get("mapping", {}).pop("second", None)
+        same = raw["economy"] == self.raw["economy"]
+        return PipelineStudy(raw, where, self.point.bundle if same else None, self.tables)
 
     def sources(self) -> list[Source]:
         """Every input besides the estimates, with value, label and place: the report's table of inputs."""

@@ -9,6 +9,7 @@ from bigpush_est.report.pipeline.labels import (
     CLAIMS,
     EVENTS,
     OUTCOMES,
+    SECOND,
     VERSIONS,
     Results,
     answers,
@@ -16,6 +17,7 @@ from bigpush_est.report.pipeline.labels import (
     inner,
     main_answer,
     points,
+    second_part,
     with_interval,
 )
 from bigpush_est.report.quantitative.labels import scenario, sector
@@ -63,13 +65,22 @@ def summary(results: Results) -> Table:
         "The answer",
         (
             Column("claim", ""),
-            *(Column(f"{version}_text", VERSIONS[version], number=True) for version in there),
+            *(Column(f"{version}_text", _heading(results, version), number=True) for version in there),
             Column("paper", "Paper", lambda r: points(r["paper"], r.get("places", 2)), number=True),
         ),
         rows,
         "Probabilities with Monte Carlo standard errors, or a 95% bound where all draws agree; changes as medians over "
         "draws with 90% intervals. The paper prints points, and no probability.",
     )
+
+
+def _heading(results: Results, version: str) -> str:
+    """Return what a version is called where two mappings stand side by side."""
+    second = second_part(results)
+    if second is None:
+        return VERSIONS[version]
+    exponent = second["exponent_value"] if version == SECOND else results["study"]["exponent_value"]
+    return f"{VERSIONS[version]} (exponent {exponent:.3g})"
 
 
 def probabilities(results: Results) -> Table:

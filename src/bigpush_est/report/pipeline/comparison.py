@@ -8,7 +8,7 @@ from bigpush_est.report.finished import finished_run
 from bigpush_est.report.numbers import probability
 from bigpush_est.report.pipeline.comparison_figures import comparison_figures
 from bigpush_est.report.pipeline.comparison_tables import Run, comparison_tables, differing
-from bigpush_est.report.pipeline.labels import Results, data_label, main_answer, points, with_interval
+from bigpush_est.report.pipeline.labels import SECOND, Results, data_label, main_answer, points, with_interval
 from bigpush_est.report.pipeline.wording import banner
 from bigpush_est.report.publishing import Told, write_files, write_page
 from bigpush_est.run_folder import RunFolder
@@ -124,4 +124,9 @@ def _answer(a: Run, b: Run) -> str:
             "p.p. in B (medians, 90% intervals)"
         )
         text += "." if gaps[0]["paper"] is None else f"; the paper says {points(gaps[0]['paper'])}."
+    seconds = [run.results["answers"].get(SECOND) for run in (a, b)]
+    if all(seconds):
+        moved = [probability(answer["probabilities"]["moved"]) for answer in seconds]
+        text += f" With the second mapping of each run’s estimates, the push moved the economy with {moved[0]} in A "
+        text += f"and {moved[1]} in B."
     return text

@@ -14,6 +14,7 @@ from bigpush_est.report.pipeline.labels import (
     chance,
     parameter,
     points,
+    second_part,
     with_interval,
     within,
 )
@@ -220,6 +221,7 @@ def runs(a: Run, b: Run) -> Table:
             "Economy": f"{results['economy']['name']} ({results['economy']['label']})",
             "Likelihood": study["likelihood"],
             "Exponent of the mapping": study["exponent"],
+            "Exponent of the second mapping": study.get("second_exponent") or "none",
             "Subsidy rate": study["subsidy"],
             "On page one": VERSIONS[study["main"]],
             "Draws through the model": count(study["draws"]),
@@ -301,17 +303,24 @@ def estimates(a: Run, b: Run) -> Table:
 
 def posteriors(a: Run, b: Run) -> Table:
     """Return both posteriors."""
-    found = [run.results["posterior"]["parameters"] for run in (a, b)]
-    rows: list[Row] = [
-        {"parameter": parameter(name), **_pair(*(part.get(name) for part in found))} for name in _union(*found)
-    ]
-
+    seconds = [second_part(run.results) or {} for run in (a, b)]
+    rows: list[Row] = []
+    for heading, parts in (
+        ("First mapping", [run.results for run in (a, b)]),
+        ("Second mapping", seconds),
+    ):
+        found = [part["posterior"]["parameters"] if part else {} for part in parts]
+        rows += [
+            {"mapping": heading, "parameter": parameter(name), **_pair(*(part.get(name) for part in found))}
+            for name in _union(*found)
+        ]
     return Table(
         "posterior",
         "The posteriors: medians and 90% intervals",
         (Column("parameter", ""), *_columns(a, b, _middle)),
         rows,
         "Where the calibration finds s̄, the row of s̄ is its prior.",
+        group="mapping" if any(seconds) else "",
     )
 
 

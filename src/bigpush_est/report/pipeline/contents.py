@@ -4,7 +4,7 @@ from typing import Any
 
 from bigpush_est.report.numbers import NONE, count, figure, fixed
 from bigpush_est.report.pipeline.answer_tables import answer_tables, differences, summary
-from bigpush_est.report.pipeline.evidence_tables import evidence_tables, posterior
+from bigpush_est.report.pipeline.evidence_tables import evidence_tables, mappings, posterior
 from bigpush_est.report.pipeline.labels import SOURCES, VERSIONS, Results, answers, data_label, parameter
 from bigpush_est.report.pipeline.sensitivity_tables import sensitivity_tables
 from bigpush_est.report.quantitative.contents import inputs as sources_table
@@ -42,15 +42,18 @@ def printed_tables(results: Results) -> list[Table]:
 
 def diagnostics(results: Results) -> Table:
     """Return what the sampler reports of itself."""
-    part = results["posterior"]["diagnostics"]
-    rows: list[Row] = [{"parameter": parameter(name), **row} for name, row in part["table"].items()]
-    kept, through = results["posterior"]["parameters"]["delta"]["draws"], results["study"]["draws"]
-    note = (
-        f"Divergent transitions: {count(part['divergences'])}. Of {count(kept)} draws in {results['study']['chains']} "
-    )
-    note += f"chains, {count(through)} went through the quantitative model."
-    if part["weights_ess"] is not None:
-        note += f" Draws are weighted; the weights are worth {count(part['weights_ess'])} draws."
+    rows: list[Row] = []
+    notes = []
+    for heading, posterior_of in mappings(results):
+        part = posterior_of["diagnostics"]
+        rows += [{"mapping": heading, "parameter": parameter(name), **row} for name, row in part["table"].items()]
+        kept, through = posterior_of["parameters"]["delta"]["draws"], results["study"]["draws"]
+        note = f"{heading}: divergent" if heading else "Divergent"
+        note += f" transitions: {count(part['divergences'])}. Of {count(kept)} draws in {results['study']['chains']} "
+        note += f"chains, {count(through)} went through the quantitative model."
+        if part["weights_ess"] is not None:
+            note += f" Draws are weighted; the weights are worth {count(part['weights_ess'])} draws."
+        notes.append(note)
     return Table(
         "diagnostics",
         "The sampler’s diagnostics",
@@ -63,7 +66,8 @@ def diagnostics(results: Results) -> Table:
             Column("mcse_sd", "MCSE of the s.d.", lambda r: figure(r["mcse_sd"], 2), number=True),
         ),
         rows,
-        note,
+        " ".join(notes),
+        group="mapping" if len(notes) > 1 else "",
     )
 
 
@@ -112,12 +116,13 @@ def provenance(results: Results) -> Table:
     """Return what a second run needs to give the same numbers."""
     study = results["study"]
     rows: list[Row] = [
-        {"item": label, "value": str(study[key])}
+        {"item": label, "value": "none" if study.get(key) is None else str(study[key])}
         for key, label in (
             ("name", "Study"),
             ("seed", "Seed"),
             ("likelihood", "Likelihood"),
             ("exponent", "Exponent of the mapping"),
+            ("second_exponent", "Exponent of the second mapping"),
             ("subsidy", "Subsidy rate"),
             ("discount", "Discount factor of a period"),
             ("fingerprint", "Fingerprint"),

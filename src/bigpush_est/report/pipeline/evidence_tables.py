@@ -3,7 +3,18 @@
 from typing import Any
 
 from bigpush_est.report.numbers import NONE, bounds, figure, fixed, interval, median
-from bigpush_est.report.pipeline.labels import VERSIONS, Results, answers, held, inner, parameter, points, within
+from bigpush_est.report.pipeline.labels import (
+    SECOND,
+    VERSIONS,
+    Results,
+    answers,
+    held,
+    inner,
+    parameter,
+    points,
+    second_part,
+    within,
+)
 from bigpush_est.report.quantitative.labels import PARAMETERS as INTERNAL
 from bigpush_est.report.quantitative.labels import moment
 from bigpush_est.report.tables import Column, Row, Table
@@ -195,18 +206,20 @@ def checks(results: Results) -> Table:
 
 def posterior(results: Results) -> Table:
     """Return prior and posterior of each parameter."""
-    part, truth = results["posterior"], _truth(results)
+    truth, second = _truth(results), second_part(results)
     rows: list[Row] = []
-    for name, one in part["parameters"].items():
-        before = part["prior"].get(name)
-        rows.append(
-            {
-                "parameter": parameter(name),
-                "truth": truth.get(name),
-                **({f"prior_{key}": value for key, value in before.items()} if before is not None else {}),
-                **one,
-            }
-        )
+    for heading, part in mappings(results):
+        for name, one in part["parameters"].items():
+            before = part["prior"].get(name)
+            rows.append(
+                {
+                    "mapping": heading,
+                    "parameter": parameter(name),
+                    "truth": truth.get(name),
+                    **({f"prior_{key}": value for key, value in before.items()} if before is not None else {}),
+                    **one,
+                }
+            )
 
     def before_of(row: Row) -> dict[str, Any] | None:
         found = {key[6:]: value for key, value in row.items() if key.startswith("prior_")}
@@ -238,15 +251,27 @@ def posterior(results: Results) -> Table:
         "The calibration finds s̄ at each draw; the row of s̄ here is its prior, and is not used."
         if free
         else "The calibration takes s̄ from this posterior.",
+        group="" if second is None else "mapping",
     )
+
+
+def mappings(results: Results) -> list[tuple[str, dict[str, Any]]]:
+    """Return the posterior under each mapping of the estimates, with what the mapping is called."""
+    study, second = results["study"], second_part(results)
+    if second is None:
+        return [("", results["posterior"])]
+    return [
+        (f"Mapped with “{study['exponent']}”, {study['exponent_value']:.3g}", results["posterior"]),
+        (f"Second mapping: “{second['exponent']}”, {second['exponent_value']:.3g}", second["posterior"]),
+    ]
 
 
 def table2(results: Results) -> Table:
     """Return Table 2's internal parameters as posteriors."""
     rows: list[Row] = []
     paper = {row["name"]: row["paper"] for row in results["point"]["parameters"]}
-    point = {row["name"]: row["value"] for row in results["point"]["parameters"]}
     for version, answer in answers(results):
+        point = {row["name"]: row["value"] for row in point_of(results, version)["parameters"]}
         for name, one in answer["parameters"].items():
             symbol, meaning, _, comparable = INTERNAL[name]
             rows.append(
@@ -275,11 +300,17 @@ def table2(results: Results) -> Table:
     )
 
 
+def point_of(results: Results, version: str) -> dict[str, Any]:
+    """Return the calibration at the medians of the posterior that a version's draws are of."""
+    part: dict[str, Any] = ((second_part(results) or {}) if version == SECOND else results)["point"]
+    return part
+
+
 def moments(results: Results) -> Table:
     """Return Table 2's moments, over draws."""
     rows: list[Row] = []
     for version, answer in answers(results):
-        for given, one in zip(results["point"]["moments"], answer["moments"], strict=True):
+        for given, one in zip(point_of(results, version)["moments"], answer["moments"], strict=True):
             rows.append({"version": VERSIONS[version], "moment": moment(given["name"]), **given, **one})
     return Table(
         "table2_moments",

@@ -6,7 +6,13 @@ from bigpush_est.report.numbers import NONE, bounds, fixed, interval, signed
 
 type Results = dict[str, Any]
 
-VERSIONS = {"recalibrated": "Calibrated anew at each draw", "fixed": "Calibration held at its point"}
+#: The version that answers with a study's second mapping.
+SECOND = "second_mapping"
+VERSIONS = {
+    "recalibrated": "Calibrated anew at each draw",
+    "fixed": "Calibration held at its point",
+    SECOND: "Second mapping, calibrated anew",
+}
 EVENTS = {
     "multiple": "Several steady states exist",
     "moved": "The push ends in another steady state than no push",
@@ -123,9 +129,15 @@ def main_answer(results: Results) -> dict[str, Any]:
     return answer
 
 
-def main_sensitivity(results: Results) -> dict[str, Any]:
-    """Return what moves the answer that page one gives, by target; empty where it could not be computed."""
-    part = (results["sensitivity"] or {}).get(results["study"]["main"]) or {}
+def second_part(results: Results) -> dict[str, Any] | None:
+    """Return what the results hold of the second mapping; None for a study without one."""
+    part: dict[str, Any] | None = results.get("second")
+    return part
+
+
+def main_sensitivity(results: Results, version: str | None = None) -> dict[str, Any]:
+    """Return what moves the answer, that of page one unless named, by target; empty where it could not be computed."""
+    part = (results["sensitivity"] or {}).get(version or results["study"]["main"]) or {}
     targets: dict[str, Any] = part.get("targets") or {}
     return targets
 

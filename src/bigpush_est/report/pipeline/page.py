@@ -10,7 +10,15 @@ from bigpush_est.report.numbers import count, probability
 from bigpush_est.report.pipeline import figures as drawings
 from bigpush_est.report.pipeline import sensitivity_figures as sensitivity
 from bigpush_est.report.pipeline.contents import all_tables
-from bigpush_est.report.pipeline.labels import VERSIONS, Results, answers, data_label, points, with_interval
+from bigpush_est.report.pipeline.labels import (
+    VERSIONS,
+    Results,
+    answers,
+    data_label,
+    points,
+    second_part,
+    with_interval,
+)
 from bigpush_est.report.pipeline.wording import first_page, paper_words, sensitivity_words
 from bigpush_est.report.publishing import Drawn, Told, present, write_files, write_page
 from bigpush_est.report.style import drawing
@@ -81,7 +89,7 @@ def _found(results: Results, arrays: dict[str, Any]) -> Drawn:
             "Posterior draws by what the quantitative model does at them. "
             + (
                 "Each draw is calibrated anew: a region of one colour need not have a sharp edge."
-                if version == "recalibrated"
+                if version != "fixed"
                 else "The calibration is held at its point: what is left of the draws is δ and η themselves."
             ),
         )
@@ -112,6 +120,15 @@ def _estimated(results: Results, arrays: dict[str, Any], study: dict[str, Any]) 
             "Prior (line) and posterior (histogram) of each free parameter; dashed: the value that the paper uses"
             f"{marked}. Where the two densities look alike, the evidence says little{unused}.",
         )
+    if second_part(results) is not None:
+        own = {key.removeprefix("second_"): values for key, values in arrays.items() if key.startswith("second_prior_")}
+        if own:
+            drawn["prior_posterior_second"] = (
+                lambda: present(prior_posterior(own, paper_values(), (micro or {}).get("truth"))),
+                "Histograms of the second mapping’s posterior with lines for the prior and the paper’s value.",
+                f"The same with the second mapping, exponent {second_part(results)['exponent_value']:.3g} in place of "
+                f"{results['study']['exponent_value']:.3g}.",
+            )
     if micro is not None:
         drawn["event_study"] = (
             lambda: present(drawings.event_study(results, study)),

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from bigpush_est.report.numbers import NONE, figure, fixed, interval, median, percent
 from bigpush_est.report.pipeline.labels import (
     EVENTS,
+    SECOND,
     SHORT,
     Results,
     chance,
@@ -21,13 +22,18 @@ TARGETS = EVENTS | {"gdp_share": "Change of the GDP share", "welfare": "Welfare 
 
 def sensitivity_tables(results: Results) -> list[Table]:
     """Return this subject's tables, in order."""
-    return [moves(results), knowing(results), breakdown(results), variants(results)]
+    second = [moves(results, SECOND), knowing(results, SECOND)]
+    return [moves(results), knowing(results), breakdown(results), variants(results), *second]
 
 
-def moves(results: Results) -> Table:
+def _of_second(name: str, title: str, version: str | None) -> tuple[str, str]:
+    return (name, title) if version is None else (f"{name}_second", f"{title}: the second mapping’s answer")
+
+
+def moves(results: Results, version: str | None = None) -> Table:
     """Return what a standard error of each estimate, and a doubled weight of prior or likelihood, do to each answer."""
     rows: list[Row] = []
-    for target, row in main_sensitivity(results).items():
+    for target, row in main_sensitivity(results, version).items():
         heading = {"answer": TARGETS[target]}
         for name, one in row["estimates"].items():
             broken = row.get("breakdown", {}).get(name, {})
@@ -47,8 +53,7 @@ def moves(results: Results) -> Table:
         ]
         rows.append({**heading, "what": "likelihood, doubled", **row["likelihood"]})
     return Table(
-        "moves",
-        "What moves the answer, p.p. (welfare: %)",
+        *_of_second("moves", "What moves the answer, p.p. (welfare: %)", version),
         (
             Column("what", ""),
             Column("value", "Change", lambda r: points(r["value"]), number=True),
@@ -64,10 +69,10 @@ def moves(results: Results) -> Table:
     )
 
 
-def knowing(results: Results) -> Table:
+def knowing(results: Results, version: str | None = None) -> Table:
     """Return what each parameter explains, and what it would be worth to know it."""
     rows: list[Row] = []
-    for target, row in main_sensitivity(results).items():
+    for target, row in main_sensitivity(results, version).items():
         for name, one in row["explained"].items():
             known = row.get("value_of_knowing", {}).get(name) or {}
             rows.append(
@@ -81,8 +86,7 @@ def knowing(results: Results) -> Table:
                 }
             )
     return Table(
-        "knowing",
-        "What each parameter explains of the answer’s uncertainty",
+        *_of_second("knowing", "What each parameter explains of the answer’s uncertainty", version),
         (
             Column("parameter", ""),
             Column("explained", "Variance explained", lambda r: percent(r["explained"], 0), number=True),
