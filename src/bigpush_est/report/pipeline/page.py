@@ -120,13 +120,14 @@ def _estimated(results: Results, arrays: dict[str, Any], study: dict[str, Any]) 
             "Prior (line) and posterior (histogram) of each free parameter; dashed: the value that the paper uses"
             f"{marked}. Where the two densities look alike, the evidence says little{unused}.",
         )
-    if second_part(results) is not None:
+    second = second_part(results)
+    if second is not None:
         own = {key.removeprefix("second_"): values for key, values in arrays.items() if key.startswith("second_prior_")}
         if own:
             drawn["prior_posterior_second"] = (
                 lambda: present(prior_posterior(own, paper_values(), (micro or {}).get("truth"))),
                 "Histograms of the second mapping’s posterior with lines for the prior and the paper’s value.",
-                f"The same with the second mapping, exponent {second_part(results)['exponent_value']:.3g} in place of "
+                f"The same with the second mapping, exponent {second['exponent_value']:.3g} in place of "
                 f"{results['study']['exponent_value']:.3g}.",
             )
     if micro is not None:
