@@ -207,11 +207,10 @@ def sample_smc(
         raise InvalidValue(
             key="priors", value="all fixed", requirement="with something to sample", remedy="give one a family"
         )
-    stamp = _stamp(model, settings, seed)
-    done = []
-    for run in range(settings.runs):
-        path = None if checkpoint is None else checkpoint / f"smc-run-{run}.npz"
-        done.append(_run(model, free, settings, seed, run, path, stamp, told))
+    done = [
+        sample_run(model, settings, seed=seed, run=run, checkpoint=checkpoint, told=told)
+        for run in range(settings.runs)
+    ]
     values = [_parameters(model.priors, state.scores) for state in done]
     draws = {prior.parameter: np.stack([one[prior.parameter] for one in values]) for prior in model.priors}
     evaluations, failed, impossible = (int(sum(state.numbers[k] for state in done)) for k in (3, 4, 5))
@@ -269,16 +268,22 @@ def _evaluate(model: BatchedModel, scores: FloatArray, numbers: FloatArray) -> F
     return np.where(failed, -np.inf, value)
 
 
-def _run(
+def sample_run(
     model: BatchedModel,
-    free: list[Prior],
     settings: SMCSettings,
+    *,
     seed: int,
     run: int,
-    path: Path | None,
-    stamp: str,
-    told: Told | None,
+    checkpoint: Path | None = None,
+    told: Told | None = None,
 ) -> _State:
+    """Take one of the runs of ``sample_smc`` to its end: with a folder, that then finds it there.
+
+    Runs know nothing of each other, so that each may be another process's work.
+    """
+    free = [prior for prior in model.priors if not prior.fixed]
+    path = None if checkpoint is None else checkpoint / f"smc-run-{run}.npz"
+    stamp = _stamp(model, settings, seed)
     state = None if path is None else _stored(path, stamp)
     if state is None:
         rng = np.random.default_rng([seed, run, 0])

@@ -27,6 +27,7 @@ def assemble(
     outcomes: dict[str, Arrays],
     variants: list[dict[str, Any]],
     second: Mapped | None = None,
+    adoption: dict[str, Any] | None = None,
 ) -> tuple[dict[str, Any], Arrays]:
     """Return the content of ``results.json`` and of ``figures.npz``.
 
@@ -40,6 +41,8 @@ def assemble(
         Summaries of the variants.
     second
         The same of the second mapping, where the study has one.
+    adoption
+        What SMC found beside the draws, where adoption counts are in the likelihood.
     """
     study, gathered, posterior = first.study, first.gathered, first.posterior
     bundle, spec = study.point.bundle, study.spec
@@ -54,7 +57,7 @@ def assemble(
             "title": spec.title,
             "seed": spec.seed,
             "source": spec.evidence.source,
-            "likelihood": spec.evidence.likelihood,
+            "likelihood": spec.evidence.likelihood + (", adoption counts" if gathered.counts is not None else ""),
             "exponent": spec.mapping.exponent,
             "exponent_value": exponent_value(first),
             "second_exponent": spec.mapping.second,
@@ -83,6 +86,7 @@ def assemble(
         },
         "evidence": evidence_part(gathered),
         "sources": [asdict(source) for source in (*evidence.sources, *study.sources())],
+        "adoption": adoption,
         "posterior": posterior_part(study, gathered, posterior),
         "point": point_part(study, first.point),
         "second": None if second is None else second_part(second),
@@ -105,7 +109,7 @@ def assemble(
             for n, region in enumerate(bundle.regions)
         ],
     }
-    results["failures"] = failures(results)
+    results["failures"] = evidence_failures(gathered, adoption) + failures(results)
     arrays = densities(study, posterior) | outcome_arrays(whose, outcomes)
     if second is not None:
         arrays |= {f"second_{key}": values for key, values in densities(second.study, second.posterior).items()}
@@ -162,7 +166,7 @@ def posterior_part(study: PipelineStudy, gathered: Gathered, posterior: Posterio
     return {
         "parameters": {name: asdict(one) for name, one in found.items()},
         "prior": {name: asdict(one) for name, one in before.items()},
-        "free": [prior.parameter for prior in study.priors if not prior.fixed],
+        "free": [prior.parameter for prior in study.every_prior if not prior.fixed],
         "diagnostics": asdict(posterior.diagnostics),
         "likelihood": study.spec.evidence.likelihood,
     }
@@ -174,7 +178,7 @@ def _prior_draws(study: PipelineStudy) -> dict[str, Any]:
         prior.parameter: np.full(PRIOR_DRAWS, prior.numbers[0])
         if prior.fixed
         else np.asarray(prior.frozen().rvs(PRIOR_DRAWS, random_state=rng))
-        for prior in study.priors
+        for prior in study.every_prior
     }
 
 
@@ -216,16 +220,25 @@ def _moves(mapped: Mapped, outcomes: Arrays) -> dict[str, Any]:
     }
     means = np.asarray(estimate_means(np, arrays, parameters))
     evidenced = Evidenced(tuple(one.name for one in evidence.estimates), evidence.values, means, evidence.covariance)
-    free = {prior.parameter: draws[prior.parameter] for prior in study.priors if not prior.fixed}
+    free = {prior.parameter: draws[prior.parameter] for prior in study.every_prior if not prior.fixed}
     weights = {
         prior.parameter: np.asarray(prior.frozen().logpdf(draws[prior.parameter]))
-        for prior in study.priors
+        for prior in study.every_prior
         if not prior.fixed
     }
     try:
         return what_moves(outcomes, free, evidenced, weights)
     except InputError as error:
         return {"unavailable": str(error)}
+
+
+def evidence_failures(gathered: Gathered, adoption: dict[str, Any] | None = None) -> list[str]:
+    """Return what failed before the posterior: gates of the hierarchical event study, the counts' anchor."""
+    hierarchical = (gathered.micro or {}).get("hierarchical") or {}
+    found = [f"hierarchical event study: {failure}" for failure in hierarchical.get("failures", [])]
+    if adoption is not None and not adoption["anchor_converged"]:
+        found.append("the calibration that adoption counts are anchored at did not converge")
+    return found
 
 
 def failures(results: dict[str, Any]) -> list[str]:
@@ -278,7 +291,7 @@ def variant_summary(study: PipelineStudy, gathered: Gathered, posterior: Posteri
             for name in DIFFERENCES
         },
         "welfare": asdict(quantity(np.where(converged, outcomes["welfare_log"], np.nan), chains)),
-        "failures": list(posterior.diagnostics.failures),
+        "failures": evidence_failures(gathered) + list(posterior.diagnostics.failures),
     }
 
 
@@ -286,7 +299,7 @@ def densities(study: PipelineStudy, posterior: Posterior) -> Arrays:
     """Return the arrays behind the figure of prior and posterior."""
     arrays: Arrays = {}
     flat, prior = posterior.flat(), _prior_draws(study)
-    for one in study.priors:
+    for one in study.every_prior:
         if one.fixed:
             continue
         name = "eta" if one.parameter == "log_eta" else one.parameter

@@ -7,12 +7,18 @@ import numpy as np
 
 from bigpush_est.bayes.evidence import Source
 from bigpush_est.bayes.evidence_set import EvidenceSet
+from bigpush_est.bayes.models.adoption import AdoptionCounts
 from bigpush_est.bayes.models.normal import NormalModel
 from bigpush_est.bayes.models.weak_iv import WeakInstrumentModel
-from bigpush_est.bayes.sampling import PosteriorModel
+from bigpush_est.bayes.sampling import derived_seed
+from bigpush_est.pipeline.counts import restored as restored_counts
+from bigpush_est.pipeline.counts import stored as stored_counts
 from bigpush_est.pipeline.estimates import COMPLEMENTARITY, MicroEstimates, micro_estimates
+from bigpush_est.pipeline.hierarchical import direct_of, hierarchical_effect, labelled, with_effect, words
+from bigpush_est.pipeline.joint import study_counts
 from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.reduced_form.linear.results import Regression
+from bigpush_est.stages import sampler_warnings
 
 type Row = dict[str, Any]
 
@@ -23,15 +29,18 @@ class Gathered:
 
     evidence: EvidenceSet
     micro: Row | None
+    counts: AdoptionCounts | None = None
 
     def stored(self) -> Row:
         """Return it as JSON can hold it, exactly."""
-        return {"evidence": self.evidence.to_json(), "micro": self.micro}
+        counts = None if self.counts is None else stored_counts(self.counts)
+        return {"evidence": self.evidence.to_json(), "micro": self.micro, "counts": counts}
 
     @classmethod
     def restored(cls, content: Row) -> "Gathered":
         """Return what ``stored`` wrote."""
-        return cls(EvidenceSet.from_json(content["evidence"]), content["micro"])
+        counts = None if content["counts"] is None else restored_counts(content["counts"])
+        return cls(EvidenceSet.from_json(content["evidence"]), content["micro"], counts)
 
     def mapped_as(self, study: PipelineStudy) -> "Gathered":
         """Return the same estimates, mapped as a study of other parameters maps them: no panel is estimated twice."""
@@ -60,10 +69,16 @@ def gather(study: PipelineStudy) -> Gathered:
         Where an estimate that is asked for cannot be had.
     """
     spec, options = study.spec.evidence, _mapping_options(study)
-    micro = None
+    micro, data = None, None
     if spec.source == "micro":
         data = study.micro_data()
         found = micro_estimates(data, study.micro_design())
+        effect, plain = None, found
+        if spec.direct == "hierarchical":
+            seed = derived_seed(study.spec.seed, "hierarchical event study")
+            with sampler_warnings():
+                effect = hierarchical_effect(found, study.settings(), seed=seed)
+            found = replace(found, joint=with_effect(found.joint, effect))
         evidence = EvidenceSet.from_estimates(
             found.joint,
             provenance=f"{data.source or 'firm panel'}, clustered by region and business group",
@@ -72,6 +87,10 @@ def gather(study: PipelineStudy) -> Gathered:
             **options,
         ).without(COMPLEMENTARITY)
         micro = micro_tables(study, found)
+        if effect is not None:
+            evidence = labelled(evidence)
+            micro["hierarchical"] = effect.described()
+            micro["notes"].append(words(effect, *direct_of(plain)))
     elif spec.source == "published":
         given = spec.published
         assert given is not None
@@ -90,11 +109,12 @@ def gather(study: PipelineStudy) -> Gathered:
         evidence = EvidenceSet.from_csv(study.estimates_file(), **options)
     if spec.without:
         evidence = evidence.without(*spec.without)
-    return Gathered(evidence, micro)
+    counts = None if spec.adoption is None else study_counts(study, data)
+    return Gathered(evidence, micro, counts)
 
 
-def posterior_model(study: PipelineStudy, evidence: EvidenceSet) -> PosteriorModel:
-    """Return the model of the study's posterior."""
+def posterior_model(study: PipelineStudy, evidence: EvidenceSet) -> NormalModel | WeakInstrumentModel:
+    """Return the model of the study's estimates."""
     if study.spec.evidence.likelihood == "weak_instrument":
         return WeakInstrumentModel(study.priors, evidence)
     return NormalModel(study.priors, evidence)
@@ -112,7 +132,8 @@ def _micro_sources(study: PipelineStudy, found: MicroEstimates, label: str) -> l
             f"{found.joint.coefficients[0]:.4g} (s.e. {found.joint.standard_errors[0]:.3g})",
             "log points",
             kind,  # type: ignore[arg-type]
-            f"{label} panel: winners against losers, mean of event times {times}",
+            f"{label} panel: winners against losers, mean of event times {times}"
+            + (", hierarchical event study" if study.spec.evidence.direct == "hierarchical" else ""),
         ),
         Source(
             "Spillover",

@@ -44,15 +44,31 @@ class EstimatesSection(_Section):
     file: Text
 
 
+class AdoptionSection(_Section):
+    """Counts of adopters by region and year, the equilibrium inside the likelihood; priors of its own parameters."""
+
+    counts: Text = "panel"
+    years: list[int] = []
+    cells: Literal["regions", "nation"] = "regions"
+    fundamentals: Literal["inverted", "held"] = "inverted"
+    misrecorded: Annotated[float, Field(ge=0.0, lt=0.5)] = 0.001
+    max_moves: Annotated[int, Field(ge=1, le=1000)] = 40
+    adoption_cost: dict[str, Any]
+    kappa: dict[str, Any]
+    overdispersion: dict[str, Any]
+
+
 class EvidenceSection(_Section):
-    """What the likelihood takes: one of three sources."""
+    """What the likelihood takes: one of three sources, and counts of adopters beside it."""
 
     source: EvidenceSource
     likelihood: Likelihood = "normal"
+    direct: Literal["event_study", "hierarchical"] = "event_study"
     without: list[Literal["direct", "spillover"]] = []
     micro: MicroSection | None = None
     published: PublishedSection | None = None
     estimates: EstimatesSection | None = None
+    adoption: AdoptionSection | None = None
 
 
 class MappingSection(_Section):

@@ -6,12 +6,14 @@ calibration as one file each, draws as another, and propagation in chunks of dra
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from bigpush_est.bayes.sampling import (
+    Inputs,
     Posterior,
     derived_seed,
     from_datatree,
@@ -20,6 +22,17 @@ from bigpush_est.bayes.sampling import (
 )
 from bigpush_est.errors import InputError, Interrupted, UnreadableFile
 from bigpush_est.pipeline.evidence import Gathered, gather, posterior_model
+from bigpush_est.pipeline.joint import (
+    DRAWN,
+    JointInputs,
+    anchor_point,
+    held_at_medians,
+    joint_model,
+    joint_summary,
+    sample_joint,
+    smc_settings,
+    uncounted,
+)
 from bigpush_est.pipeline.results import SECOND, Mapped
 from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.propagate.schedule import run_chunks
@@ -29,6 +42,8 @@ from bigpush_est.quantitative.stages import calibrated
 from bigpush_est.run_folder import RunFolder
 from bigpush_est.stages import Progress, RunResult, sampler_warnings
 
+#: The anchor's calibration, and what SMC found beside draws, of studies with adoption counts.
+ANCHOR, JOINT = "outcomes/anchor-{}.npz", "checkpoints/joint-{}.json"
 ESTIMATES, DRAWS, CALIBRATION = "checkpoints/estimates.json", "draws/main.nc", "outcomes/calibration.npz"
 #: The same of the second mapping's.
 SECOND_DRAWS, SECOND_CALIBRATION = "draws/second.nc", "outcomes/second_calibration.npz"
@@ -114,7 +129,8 @@ def _stages(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress)
         outcomes[SECOND] = _propagated(second, SECOND, folder, crew, told)
     variants = _variants(study, folder, crew, told)
     told("Summarising", 0, 1)
-    results, arrays = assemble(first, outcomes, variants, second)
+    adoption = None if gathered.counts is None else folder.stored_piece(JOINT.format("main"))
+    results, arrays = assemble(first, outcomes, variants, second, adoption)
     folder.write_json("results.json", results)
     folder.write_arrays("figures.npz", arrays)
     told("Summarising", 1, 1)
@@ -168,7 +184,9 @@ def _kept(folder: RunFolder, name: str, work: Callable[[], Arrays]) -> Arrays:
 
 
 def sampled(study: PipelineStudy, gathered: Gathered, *, draws: int, label: str, cores: int) -> Posterior:
-    """Draw from the posterior of a study's parameters given its estimates."""
+    """Draw from the posterior of a study's parameters given its estimates and, where it has them, adoption counts."""
+    if gathered.counts is not None:
+        return sampled_jointly(study, gathered, draws=draws, label=label)[0]
     model = posterior_model(study, gathered.evidence)
     with sampler_warnings():
         return sample_model(
@@ -177,6 +195,36 @@ def sampled(study: PipelineStudy, gathered: Gathered, *, draws: int, label: str,
             seed=derived_seed(study.spec.seed, label),
             cores=cores,
         )
+
+
+def sampled_jointly(
+    study: PipelineStudy,
+    gathered: Gathered,
+    *,
+    draws: int,
+    label: str,
+    folder: RunFolder | None = None,
+    workers: int = 1,
+    told: Progress = lambda stage, done, total: None,
+) -> tuple[Posterior, dict[str, Any]]:
+    """Draw from the posterior given estimates and adoption counts, and return what SMC found beside the draws.
+
+    With a folder, the anchor's calibration and each run's state after each temperature are kept in it.
+    """
+    assert gathered.counts is not None
+    estimates = posterior_model(study, gathered.evidence)
+    kept = (lambda work: work()) if folder is None else partial(_kept, folder, ANCHOR.format(label))
+    point = anchor_point(study, estimates, kept, told)
+    model = joint_model(study, estimates, gathered.counts, point)
+    result = sample_joint(
+        model,
+        smc_settings(study, draws),
+        seed=derived_seed(study.spec.seed, label),
+        checkpoint=None if folder is None else folder.path / "checkpoints",
+        workers=workers,
+        told=told,
+    )
+    return result.posterior, joint_summary(model, result, point, study.point.bundle.years)
 
 
 def _posterior(
@@ -191,10 +239,19 @@ def _posterior(
     told("Sampling the posterior", 0, 1)
     found = _stored_posterior(folder, name)
     if found is None:
-        posterior = sampled(study, gathered, draws=study.spec.sampler.draws, label=label, cores=cores)
+        inputs: Inputs = posterior_model(study, gathered.evidence)
+        draws = study.spec.sampler.draws
+        if gathered.counts is None:
+            posterior = sampled(study, gathered, draws=draws, label=label, cores=cores)
+        else:
+            inputs = JointInputs((*inputs.priors, *study.adoption_priors), gathered.evidence, gathered.counts)
+            posterior, summary = sampled_jointly(
+                study, gathered, draws=draws, label=label, folder=folder, workers=cores, told=told
+            )
+            folder.write_piece(JOINT.format(label), summary)
         tree = to_datatree(
             posterior,
-            posterior_model(study, gathered.evidence),
+            inputs,
             {"study": study.raw, "seed": study.spec.seed, "fingerprint": folder.stamp},
         )
         folder.write(name, lambda path: tree.to_netcdf(path, engine="netcdf4"))
@@ -204,6 +261,8 @@ def _posterior(
             raise UnreadableFile(
                 path=folder.path / name, reason="it was written but cannot be read", remedy="run again"
             )
+    for run in range(study.spec.sampler.chains):  # what they led to is saved
+        (folder.path / f"checkpoints/smc-run-{run}.npz").unlink(missing_ok=True)
     told("Sampling the posterior", 1, 1)
     return found
 
@@ -231,8 +290,12 @@ def thinned(posterior: Posterior, wanted: int) -> dict[str, Any]:
 
 
 def at_medians(study: PipelineStudy, posterior: Posterior) -> Any:
-    """Return Section 5's study at the posterior medians: the point calibration's."""
+    """Return Section 5's study at the posterior medians: the point calibration's.
+
+    What adoption counts inform is held there, and the moments that they hold already have no weight.
+    """
     flat = posterior.flat()
+    counted = study.spec.evidence.adoption is not None
     return study.at(
         {
             "eta": float(np.exp(np.median(flat["log_eta"]))),
@@ -241,6 +304,8 @@ def at_medians(study: PipelineStudy, posterior: Posterior) -> Any:
             "pareto_ratio": float(np.median(flat["pareto_ratio"])),
         },
         study.point.bundle,
+        held=held_at_medians(posterior) if counted else None,
+        unweighted=uncounted(study.point.bundle) if counted else (),
     )
 
 
@@ -265,7 +330,10 @@ def setting_of(
         "smallest_push": given.smallest_push,
         "highest_rate": given.highest_rate,
         "random_starts": given.random_starts,
-    } | changes
+    }
+    if study.spec.evidence.adoption is not None:
+        options |= {"drawn": DRAWN, "fixed": dict(study.spec.calibration.fixed)}
+    options |= changes
     return SpatialSetting.of(point, parameters, **options)
 
 

@@ -6,6 +6,7 @@ sampler), so that both are checked by the code that checks those studies.
 
 import hashlib
 import json
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -53,9 +54,12 @@ class PipelineStudy:
         self.spec = parse_tables(PipelineSpec, raw, where)
         self.tables = load_published() if tables is None else tables
         self.priors = self._read_priors()
+        #: Of the parameters that only adoption counts inform; none without counts.
+        self.adoption_priors = self._read_adoption_priors()
         self._check_evidence()
         self._check_mapping()
         self.point = self.at({}, bundle)
+        self._check_adoption()
 
     # -- checks -------------------------------------------------------------------------------------------------------
 
@@ -69,6 +73,17 @@ class PipelineStudy:
             if key not in self.spec.priors:
                 raise MissingKey(where=f"{self.where}, priors", key=key, remedy="give it a family, or hold it fixed")
         return tuple(Prior.parse(key, self.spec.priors[key], f"{self.where}: priors") for key in PARAMETERS)
+
+    def _read_adoption_priors(self) -> tuple[Prior, ...]:
+        from bigpush_est.pipeline.joint import adoption_priors
+
+        section = self.spec.evidence.adoption
+        return () if section is None else adoption_priors(section, f"{self.where}: evidence.adoption")
+
+    def _check_adoption(self) -> None:
+        from bigpush_est.pipeline.joint import check_adoption
+
+        check_adoption(self)
 
     def _check_evidence(self) -> None:
         evidence = self.spec.evidence
@@ -85,6 +100,13 @@ class PipelineStudy:
                 value="weak_instrument",
                 requirement="a source with first stage and reduced form; the published tables print neither",
                 remedy='take likelihood = "normal"; the tF interval stands beside it in the report',
+            )
+        if evidence.direct == "hierarchical" and evidence.source != "micro":
+            raise InvalidValue(
+                key=f"{self.where}: evidence.direct",
+                value="hierarchical",
+                requirement='"event_study" unless evidence.source is "micro": the model takes outcomes of firms',
+                remedy="leave it out, or give a firm panel",
             )
         if evidence.source == "micro":
             if len(set(self.micro.event_times)) != len(self.micro.event_times):
@@ -164,6 +186,17 @@ class PipelineStudy:
         assert section is not None
         return self._beside(section.file)
 
+    def counts_file(self) -> Path:
+        """Return the user's CSV of adoption counts."""
+        section = self.spec.evidence.adoption
+        assert section is not None
+        return self._beside(section.counts)
+
+    @property
+    def every_prior(self) -> tuple[Prior, ...]:
+        """Priors of all that the posterior is about."""
+        return (*self.priors, *self.adoption_priors)
+
     def prior(self, parameter: str) -> Prior:
         """Return the prior of one parameter."""
         return next(prior for prior in self.priors if prior.parameter == parameter)
@@ -178,9 +211,21 @@ class PipelineStudy:
         values = self.spec.sampler.model_dump(exclude={"variant_draws"})
         return SamplerSettings(sampler=values.pop("name"), **values)
 
-    def at(self, values: dict[str, float], bundle: EconomyBundle | None = None) -> QuantitativeStudy:
-        """Return Section 5's study at one value of ``eta``, ``delta``, ``sigma``, ``pareto_ratio`` (some or all)."""
+    def at(
+        self,
+        values: dict[str, float],
+        bundle: EconomyBundle | None = None,
+        *,
+        held: Mapping[str, float] | None = None,
+        unweighted: Collection[str] = (),
+    ) -> QuantitativeStudy:
+        """Return Section 5's study at one value of ``eta``, ``delta``, ``sigma``, ``pareto_ratio`` (some or all).
+
+        ``held`` are internal parameters that the calibration takes as given, ``unweighted`` moments that it leaves out.
+        """
         spec = self.spec
+        calibration = spec.calibration.model_dump(exclude_none=True)
+        calibration["fixed"] = calibration["fixed"] | dict(held or {})
         parameters: dict[str, Any] = {
             "sigma": values.get("sigma", self.centre("sigma")),
             "pareto_ratio": values.get("pareto_ratio", self.centre("pareto_ratio")),
@@ -196,11 +241,11 @@ class PipelineStudy:
             "seed": spec.seed,
             "economy": spec.economy.model_dump(exclude_none=True),
             "parameters": parameters,
-            "calibration": spec.calibration.model_dump(exclude_none=True),
+            "calibration": calibration,
             "paths": spec.paths.model_dump(),
             "policies": {"run": False},
         }
-        return QuantitativeStudy(raw, self.where, bundle, self.tables)
+        return QuantitativeStudy(raw, self.where, bundle, self.tables, unweighted)
 
     # -- variants, sources, identity ---------------------------------------------------------------------------------
 
@@ -243,7 +288,7 @@ class PipelineStudy:
         """Every input besides the estimates, with value, label and place: the report's table of inputs."""
         rows = [
             Source(f"Prior of {prior.parameter}", prior.describe(), "", "assumed", prior.support.meaning)
-            for prior in self.priors
+            for prior in self.every_prior
         ]
         rows.append(
             Source(
@@ -276,6 +321,8 @@ class PipelineStudy:
             files = [folder, *folder.parent.glob(f"{folder.stem}*.csv")]
         elif evidence.source == "micro" and self.micro.data not in (SIMULATED, SHIPPED_PANEL):
             files = [file for file in self._beside(self.micro.data).glob("*") if file.is_file()]
+        if evidence.adoption is not None and evidence.adoption.counts != "panel":
+            files.append(self.counts_file())
         return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(set(files))}
 
 

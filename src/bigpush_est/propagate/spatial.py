@@ -37,7 +37,7 @@ from bigpush_est.equilibrium.spatial.static import (
 )
 from bigpush_est.errors import InvalidValue
 from bigpush_est.propagate.smallest_push import smallest_push
-from bigpush_est.propagate.spatial_setting import SpatialSetting
+from bigpush_est.propagate.spatial_setting import SpatialSetting, possible
 
 __all__ = ["SpatialSetting", "propagate_spatial"]
 
@@ -90,6 +90,7 @@ def _recalibrated(draws: Mapping[str, FloatArray], external: ExternalDraws, sett
     fixed: dict[str, Any] = dict(setting.fixed)
     if setting.subsidy == "given":
         fixed["subsidy_rate"] = _rates(draws["subsidy"])
+    fixed |= {name: _own(name, draws, point.anchor) for name in setting.drawn}
     found = recalibrate(point.anchor, external, setting.target, weight=setting.weight, fixed=fixed)
     baseline = _baseline(
         setting,
@@ -116,8 +117,17 @@ def _rates(subsidy: FloatArray) -> FloatArray:
     return np.where((values >= 0.0) & (values < 1.0), values, 0.0)
 
 
+def _own(name: str, draws: Mapping[str, FloatArray], anchor: Anchor) -> FloatArray:
+    """Return the draws' own values of an internal parameter; the point's where a draw has none, which is flagged."""
+    values = np.asarray(draws[name], dtype=np.float64)
+    return np.where(possible(name, values), values, anchor.parameters[PARAMETERS.index(name)])
+
+
 def _held(draws: Mapping[str, FloatArray], external: ExternalDraws, setting: SpatialSetting) -> _Ready:
-    """Everything but the draws' own parameters at the point calibration, fundamentals too."""
+    """Everything but the draws' own parameters at the point calibration, fundamentals too.
+
+    Internal parameters that are the draws' own go the way of ``CalibrationProblem.economy``.
+    """
     point = _point(setting)
     anchor, problem = point.anchor, setting.problem()
     usable = external.usable
@@ -126,6 +136,8 @@ def _held(draws: Mapping[str, FloatArray], external: ExternalDraws, setting: Spa
     parameters = np.repeat(anchor.parameters[None], count, axis=0)
     if setting.subsidy == "given":
         parameters[:, PARAMETERS.index("subsidy_rate")] = _rates(draws["subsidy"])
+    for name in setting.drawn:
+        parameters[:, PARAMETERS.index(name)] = _own(name, draws, anchor)
     rate = parameters[:, PARAMETERS.index("subsidy_rate")]
     economies, equilibria, lag = [], [], problem.initial_share
     for period, one in enumerate(anchor.inversions):
@@ -135,6 +147,10 @@ def _held(draws: Mapping[str, FloatArray], external: ExternalDraws, setting: Spa
         subsidy = np.zeros((count, economy.n_sectors, economy.n_regions))
         if period in problem.subsidy_periods:
             subsidy[:, heavy] = rate[:, None] * problem.subsidised
+        changes: dict[str, Any] = {}
+        if setting.drawn:
+            own = problem.economy(period, parameters)
+            changes = {key: getattr(own, key) for key in ("adoption_cost", "export_cost", "distortion_level", "kappa")}
         economies.append(
             economy.changed(
                 eta=external.eta,
@@ -143,6 +159,7 @@ def _held(draws: Mapping[str, FloatArray], external: ExternalDraws, setting: Spa
                 theta=external.theta,
                 distortion_elasticity=xi,
                 subsidy=subsidy,
+                **changes,
             )
         )
         start, matrix = one.equilibrium.point[0], point.matrices[period]

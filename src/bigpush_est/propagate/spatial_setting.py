@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal, Self
 
 import numpy as np
+from numpy.typing import NDArray
 
 from bigpush_est.data.economy import EconomyBundle
 from bigpush_est.equilibrium.adoption_map import FloatArray
@@ -43,6 +44,9 @@ class SpatialSetting:
     subsidy
         ``"recalibrated"``: s̄ is an internal parameter, and the draws' is not used.  ``"given"``: it is the draws',
         and the calibration takes it.  Never both.
+    drawn
+        Internal parameters that are the draws' own besides, such as ``"adoption_cost"`` and ``"kappa"`` where adoption
+        counts gave them a posterior: the calibration takes them, too.
     scenarios, smallest_push
         Whether Table 3 C's paths and the smallest push are computed.
     highest_rate, rate_grid, rate_tolerance
@@ -73,6 +77,7 @@ class SpatialSetting:
     bandwidth: float = 0.01
     recalibrate: bool = True
     subsidy: Literal["recalibrated", "given"] = "recalibrated"
+    drawn: tuple[str, ...] = ()
     scenarios: bool = True
     smallest_push: bool = True
     highest_rate: float = 0.4
@@ -103,6 +108,9 @@ class SpatialSetting:
                 requirement="left out where the subsidy is the draws'",
                 remedy='hold it with subsidy = "recalibrated", or leave it to the draws',
             )
+        for name in self.drawn:
+            _require("drawn", name, name in PARAMETERS and name != "subsidy_rate", "an internal parameter, not s̄")
+            _require("calibration.fixed", name, name not in self.fixed, "left out where it is the draws'")
 
     @classmethod
     def of(cls, study: QuantitativeStudy, parameters: FloatArray, **options: Any) -> Self:
@@ -147,9 +155,9 @@ class SpatialSetting:
         MissingKey, ShapeMismatch
             If a parameter is missing, or they are not of one length.
         """
-        for name in DRAWN:
+        for name in (*DRAWN, *self.drawn):
             if name not in draws:
-                raise MissingKey(where="draws", key=name, remedy=f"pass {', '.join(DRAWN)}")
+                raise MissingKey(where="draws", key=name, remedy=f"pass {', '.join((*DRAWN, *self.drawn))}")
             if np.ndim(draws[name]) != 1 or np.shape(draws[name]) != np.shape(draws[DRAWN[0]]):
                 raise ShapeMismatch(
                     key=name, shape=np.shape(draws[name]), expected="one value per draw", remedy="repeat what is fixed"
@@ -162,7 +170,16 @@ class SpatialSetting:
         if self.subsidy == "given":  # a rate that is none leaves no model
             rate = np.asarray(draws["subsidy"], dtype=np.float64)
             eta = np.where((rate >= 0.0) & (rate < 1.0), eta, np.nan)
+        for name in self.drawn:
+            eta = np.where(possible(name, draws[name]), eta, np.nan)
         return ExternalDraws(eta, np.asarray(draws["delta"], dtype=np.float64), sigma, theta, xi)
+
+
+def possible(name: str, values: FloatArray) -> NDArray[np.bool_]:
+    """Return where an internal parameter, other than s̄, is a number that a model can have."""
+    numbers = np.asarray(values, dtype=np.float64)
+    found: NDArray[np.bool_] = np.isfinite(numbers) & (numbers > (1.0 if name == "kappa" else 0.0))
+    return found
 
 
 def _require(key: str, value: object, good: bool, requirement: str) -> None:

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -43,8 +44,11 @@ class QuantitativeStudy:
         where: str,
         bundle: EconomyBundle | None = None,
         tables: PublishedTables | None = None,
+        unweighted: Collection[str] = (),
     ) -> None:
         self.raw, self.where = raw, where
+        #: Moments that the calibration shows and does not aim at: what holds them has entered elsewhere.
+        self.unweighted = frozenset(unweighted)
         self.spec = parse_tables(QuantitativeSpec, raw, where)
         self.tables = load_published() if tables is None else tables
         self.bundle = self._read_economy() if bundle is None else bundle
@@ -162,11 +166,14 @@ class QuantitativeStudy:
         return moment_names(self.bundle)
 
     def weights(self) -> FloatArray | None:
-        """Return the economy's weights of the moments; None if it has none, or they are Table 2's."""
+        """Return the economy's weights of the moments, 0 for the unweighted; None if all are equal."""
         own = {moment.name: moment.weight for moment in self.bundle.moments}
-        if self.spec.calibration.target == "model" or all(weight is None for weight in own.values()):
+        if self.spec.calibration.target == "model":
+            own = {}
+        if not self.unweighted and all(weight is None for weight in own.values()):
             return None
-        return np.array([1.0 if own[name] is None else own[name] for name in self.moment_names()])
+        weights = [1.0 if own.get(name) is None else own[name] for name in self.moment_names()]
+        return np.where([name in self.unweighted for name in self.moment_names()], 0.0, np.array(weights, dtype=float))
 
     def target(self) -> FloatArray:
         """Return the seven moments that the calibration aims at: the economy's own, or Table 2's model column."""

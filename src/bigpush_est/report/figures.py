@@ -17,6 +17,9 @@ AXIS = {
     "subsidy": r"$\bar{s}$, subsidy rate on inputs",
     "sigma": "σ, elasticity of substitution",
     "pareto_ratio": "θ/(σ−1), Pareto tail",
+    "adoption_cost": r"$F^T$, adoption cost",
+    "kappa": "κ, bound on productivity",
+    "overdispersion": "r, overdispersion of counts",
 }
 
 

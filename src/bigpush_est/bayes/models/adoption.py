@@ -39,15 +39,15 @@ SUPPORTS: dict[str, Support] = {
 }
 
 
-def adoption_prior(parameter: str, table: dict[str, Any]) -> Prior:
-    """Return the prior of one of ``SUPPORTS``.
+def adoption_prior(parameter: str, table: dict[str, Any], where: str = "priors") -> Prior:
+    """Return the prior of one of ``SUPPORTS``; ``where`` names its table in messages.
 
     Examples
     --------
     >>> adoption_prior("kappa", {"family": "normal", "mean": 1.4, "sd": 0.1}).describe()
     'normal(mean=1.4, sd=0.1)'
     """
-    return Prior.parse(parameter, table, within=SUPPORTS.get(parameter))
+    return Prior.parse(parameter, table, where, within=SUPPORTS.get(parameter))
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -144,10 +144,13 @@ class HeldFundamentals:
         Calibrated periods; regions with a subsidy there get rate s̄ instead.
     tolerance
         Of ``solve_static``.
+    xi
+        ξ of the adopting sector as a function of σ and θ; None for the baseline's.
     """
 
     baseline: Baseline
     tolerance: float = 1e-9
+    xi: Callable[[FloatArray, FloatArray], FloatArray] | None = None
     parameters: tuple[str, ...] = field(default=("adoption_cost", "kappa"), init=False)
     _periods: tuple[SpatialEconomy, ...] = field(init=False, repr=False)
 
@@ -157,6 +160,7 @@ class HeldFundamentals:
     def economies(self, p: Mapping[str, FloatArray]) -> list[SpatialEconomy]:
         """Return each period's economy at P particles."""
         heavy, size = self.baseline.heavy, p["delta"].size
+        theta = p["pareto_ratio"] * (p["sigma"] - 1.0)
         found = []
         for economy in self._periods:
             cost = np.repeat(economy.adoption_cost[None], size, axis=0)
@@ -165,12 +169,16 @@ class HeldFundamentals:
             # a rate of 1 is possible to rounding only
             rate = np.minimum(p["subsidy"], 1.0 - 1e-9)
             subsidy[:, heavy] = np.where(economy.subsidy[heavy] > 0.0, rate[:, None], 0.0)
+            elasticity = np.repeat(np.reshape(economy.distortion_elasticity, (1, -1)), size, axis=0)
+            if self.xi is not None:
+                elasticity[:, heavy] = self.xi(p["sigma"], theta)
             found.append(
                 economy.changed(
                     eta=np.exp(p["log_eta"]),
                     delta=p["delta"],
                     sigma=p["sigma"],
-                    theta=p["pareto_ratio"] * (p["sigma"] - 1.0),
+                    theta=theta,
+                    distortion_elasticity=elasticity,
                     kappa=np.maximum(p["kappa"], 1.0 + 1e-9),
                     adoption_cost=cost,
                     subsidy=subsidy,
@@ -211,10 +219,14 @@ class InvertedFundamentals:
         The point calibration; F^x and τ̄ stay its own.
     xi
         ξ of the adopting sector as a function of σ and θ; None for the anchor's.
+    tolerance, max_iterations
+        Of each period's inversion; one that takes longer counts as not converged.
     """
 
     anchor: Anchor
     xi: Callable[[FloatArray, FloatArray], FloatArray] | None = None
+    tolerance: float = 1e-9
+    max_iterations: int = 500
     parameters: tuple[str, ...] = field(default=("adoption_cost", "kappa"), init=False)
 
     def __call__(self, p: Mapping[str, FloatArray]) -> tuple[FloatArray, NDArray[np.bool_]]:
@@ -228,7 +240,13 @@ class InvertedFundamentals:
         trial[:, 3] = np.minimum(p["subsidy"], 1.0 - 1e-9)
         trial[:, 4] = np.maximum(p["kappa"], 1.0 + 1e-9)
         points = np.broadcast_to(anchor.points, (size, *anchor.points.shape))
-        trials = Trials(anchor.problem, external, anchor.preconditioners)
+        trials = Trials(
+            anchor.problem,
+            external,
+            anchor.preconditioners,
+            tolerance=self.tolerance,
+            max_iterations=self.max_iterations,
+        )
         found = trials.invert(np.arange(size), trial, points)
         heavy = anchor.problem.adopting_sector
         return np.stack([one.equilibrium.adopter_share[:, heavy] for one in found], axis=1), converged(found)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from bigpush_est.report.numbers import NONE, bounds, figure, fixed, interval, median
+from bigpush_est.report.numbers import NONE, bounds, count, figure, fixed, interval, median
 from bigpush_est.report.pipeline.labels import (
     SECOND,
     VERSIONS,
@@ -32,6 +32,7 @@ def evidence_tables(results: Results) -> list[Table]:
         table1(results),
         checks(results),
         posterior(results),
+        adoption(results),
         table2(results),
         moments(results),
     ]
@@ -266,6 +267,40 @@ def mappings(results: Results) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
+def adoption(results: Results) -> Table:
+    """Return counts of adopters beside what the posterior expects of them; no rows where there are no counts."""
+    part = results.get("adoption") or {}
+    rows: list[Row] = [{**row} for row in part.get("fit", ())]
+
+    def share(row: Row, key: str) -> str:
+        return NONE if row[key] is None or not row["firms"] else fixed(100.0 * row[key] / row["firms"], 1)
+
+    note = ""
+    if rows:
+        eta, delta = (part["estimates_alone"][name] for name in ("eta", "delta"))
+        note = (
+            f"Counts: {part['provenance']}, {part['cells']} cells. Expected: posterior mean and 90% interval of "
+            f"the mean count. Estimates without the counts give η {median(eta)} (90%: {bounds(eta, 90)}) and "
+            f"δ {median(delta)} (90%: {bounds(delta, 90)}). Log evidence "
+            f"{fixed(part['log_evidence'], 2)} (relative error {fixed(part['log_evidence_error'], 2)}); of "
+            f"{count(part['evaluations'])} likelihoods {count(part['failed'])} could not be computed."
+        )
+    return Table(
+        "adoption",
+        "Adopters among firms, in %, and what the posterior expects",
+        (
+            Column("year", "Year"),
+            Column("firms", "Firms", lambda r: count(r["firms"]), number=True),
+            Column("adopters", "Adopters", lambda r: count(r["adopters"]), number=True),
+            Column("observed", "Observed, %", lambda r: share(r, "adopters"), number=True),
+            Column("expected", "Expected, %", lambda r: share(r, "expected"), number=True),
+            Column("i90", "90%, %", lambda r: f"{share(r, 'low90')} to {share(r, 'high90')}", number=True),
+        ),
+        rows,
+        note,
+    )
+
+
 def table2(results: Results) -> Table:
     """Return Table 2's internal parameters as posteriors."""
     rows: list[Row] = []
@@ -295,7 +330,8 @@ def table2(results: Results) -> Table:
             Column("paper", "Paper", lambda r: figure(r["paper"]), number=True),
         ),
         rows,
-        "The paper’s values are shown where the unit is common: costs and τ̄ are in units of our own normalisation.",
+        "The paper’s values are shown where the unit is common: costs and τ̄ are in units of our own normalisation."
+        + (" Fᵀ, κ and s̄ are the posterior’s: adoption counts inform them." if results.get("adoption") else ""),
         group="version",
     )
 
@@ -326,5 +362,8 @@ def moments(results: Results) -> Table:
             Column("paper_data", "Paper’s data", lambda r: points(r["paper_data"], 0), number=True),
         ),
         rows,
+        "Adopter shares and regions with adoption are no targets here: adoption counts hold them already."
+        if results.get("adoption")
+        else "",
         group="version",
     )

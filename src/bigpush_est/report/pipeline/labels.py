@@ -36,6 +36,8 @@ PARAMETERS = {
     "sigma": "σ, elasticity of substitution",
     "pareto_ratio": "θ/(σ−1), Pareto tail",
     "instrument_strength": "ω, strength of the instrument",
+    "adoption_cost": "F^T, adoption cost",
+    "overdispersion": "r, overdispersion of adoption counts",
     "theta": "θ, Pareto shape",
     "kappa": "κ, bound on productivity, ratio",
     "xi": "ξ, distortion elasticity",
