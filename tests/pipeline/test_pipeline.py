@@ -7,6 +7,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +16,17 @@ import pytest
 
 from bigpush_est.data.economy_bundle import write_economy_bundle
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS
-from bigpush_est.errors import Interrupted, InvalidValue, MissingKey, OutputOccupied, ResumeRefused, UnknownKey
+from bigpush_est.errors import (
+    Interrupted,
+    InvalidValue,
+    MissingKey,
+    OutputOccupied,
+    ResumeRefused,
+    SolverFailed,
+    UnknownKey,
+)
 from bigpush_est.pipeline import stages
+from bigpush_est.pipeline.evidence import Gathered, gather
 from bigpush_est.pipeline.stages import run_pipeline, thinned
 from bigpush_est.pipeline.study import PipelineStudy, load_pipeline_study
 from bigpush_est.run_folder import RunFolder
@@ -206,6 +216,48 @@ def test_a_variant_has_one_mapping(folder: Path) -> None:
     rows["set"] = {"mapping.second": "kept"}
     with pytest.raises(UnknownKey, match=r"mapping.second.*one answer"):
         load_pipeline_study(folder / "small.toml", {"variants": [rows]}).variants()
+
+
+def test_variants_that_leave_the_evidence_alone_take_the_studys_estimates(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {"group": "g", "label": "mapping", "set": {"mapping.exponent": "kept", "mapping.subsidised_share": 1.0}},
+        {"group": "g", "label": "tail", "set": {"mapping.tail_index": 1.5}},
+        {"group": "g", "label": "evidence", "set": {"evidence.published.correlation.main": 0.5}},
+    ]
+    study = load_pipeline_study(folder / "small.toml", {"variants": rows})
+    gathered, sent = gather(study), []
+    monkeypatch.setattr(stages, "run_chunks", lambda work, pieces, **options: sent.extend(pieces))
+    stages._variants(study, gathered, RunFolder(tmp_path), stages.Crew(), lambda stage, done, total: None)
+    assert [estimates is not None for _, _, estimates in sent] == [True, True, False]
+    for (_, _, variant), (_, _, estimates) in zip(study.variants(), sent, strict=True):
+        if estimates is not None:
+            mapped = Gathered.restored(estimates).mapped_as(variant)
+            assert mapped.evidence.described() == gather(variant).evidence.described()
+
+
+def test_a_variant_without_a_model_is_said_and_does_not_end_the_run(
+    study: PipelineStudy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(*arguments: object, **options: object) -> None:
+        raise SolverFailed(problem="the inversion", detail="no fundamentals", remedy="another σ")
+
+    monkeypatch.setattr(stages, "calibrated", fails)
+    monkeypatch.setattr(stages, "sampled", lambda *a, **k: None)
+    monkeypatch.setattr(stages, "at_medians", lambda *a: None)
+    [(_, _, variant)] = study.variants()
+    assert "no fundamentals" in stages.VariantWork(8)((variant.raw, variant.where, None))["failed"]
+
+
+@pytest.mark.parametrize("name", ["korea_published", "korea_micro"])
+def test_variants_of_shipped_studies_are_valid_and_grouped(name: str) -> None:
+    variants = load_pipeline_study(name).variants()
+    groups = [group for group, _, _ in variants]
+    assert len(variants) > 30
+    # the specification curve has a heading per group: one that came twice would have two
+    assert len(list(groupby(groups))) == len(set(groups))
+    assert {"mapping.exponent": "kept"} in [variant.set for variant in load_pipeline_study(name).spec.variants]
 
 
 def test_every_draw_meets_the_moments_anew_or_is_flagged(finished: tuple[Path, dict[str, Any]]) -> None:

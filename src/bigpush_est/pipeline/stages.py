@@ -20,7 +20,7 @@ from bigpush_est.bayes.sampling import (
     sample_model,
     to_datatree,
 )
-from bigpush_est.errors import InputError, Interrupted, UnreadableFile
+from bigpush_est.errors import BigPushError, Interrupted, UnreadableFile
 from bigpush_est.pipeline.evidence import Gathered, gather, posterior_model
 from bigpush_est.pipeline.joint import (
     DRAWN,
@@ -127,7 +127,7 @@ def _stages(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress)
         same = gathered.mapped_as(other)
         second = _mapped(other, same, "second", SECOND_DRAWS, SECOND_CALIBRATION, folder, crew, told)
         outcomes[SECOND] = _propagated(second, SECOND, folder, crew, told)
-    variants = _variants(study, folder, crew, told)
+    variants = _variants(study, gathered, folder, crew, told)
     told("Summarising", 0, 1)
     adoption = None if gathered.counts is None else folder.stored_piece(JOINT.format("main"))
     results, arrays = assemble(first, outcomes, variants, second, adoption)
@@ -411,14 +411,14 @@ class VariantWork:
 
     draws: int
 
-    def __call__(self, variant: tuple[dict[str, Any], str]) -> dict[str, Any]:
-        """Return the variant's summary, as JSON can hold it."""
+    def __call__(self, variant: tuple[dict[str, Any], str, dict[str, Any] | None]) -> dict[str, Any]:
+        """Return a variant's summary, given its tables, its name and, where they are the study's, its estimates."""
         from bigpush_est.pipeline.assembly import variant_summary
 
-        raw, where = variant
+        raw, where, estimates = variant
         study = PipelineStudy(raw, where)
         try:
-            gathered = gather(study)
+            gathered = gather(study) if estimates is None else Gathered.restored(estimates).mapped_as(study)
             posterior = sampled(study, gathered, draws=study.spec.sampler.variant_draws, label="variant", cores=1)
             point = calibrated(at_medians(study, posterior), lambda stage, done, total: None, curves=False)
             setting = setting_of(
@@ -426,13 +426,16 @@ class VariantWork:
             )
             draws = thinned(posterior, self.draws)
             outcomes = propagate_spatial(draws, setting)
-        except InputError as error:
+        except (BigPushError, ArithmeticError, np.linalg.LinAlgError) as error:
+            # one assumption under which there is no model must not end the run of all the others
             return {"failed": str(error)}
         return variant_summary(study, gathered, posterior, outcomes)
 
 
-def _variants(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress) -> list[dict[str, Any]]:
-    """Run the variants that are not done yet."""
+def _variants(
+    study: PipelineStudy, gathered: Gathered, folder: RunFolder, crew: Crew, told: Progress
+) -> list[dict[str, Any]]:
+    """Run the variants that are not done yet; one that changes nothing of the evidence takes the study's estimates."""
     variants = study.variants()
     if not variants:
         return []
@@ -447,9 +450,14 @@ def _variants(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progres
         done[index] = folder.stored_piece(names[index])
         told("Variants", sum(piece is not None for piece in done), len(variants))
 
+    pieces = []
+    for index in todo:
+        variant = variants[index][2]
+        unchanged = variant.raw["evidence"] == study.raw["evidence"]
+        pieces.append((variant.raw, variant.where, gathered.stored() if unchanged else None))
     run_chunks(
         VariantWork(study.spec.propagation.variant_draws),
-        [(variants[index][2].raw, variants[index][2].where) for index in todo],
+        pieces,
         workers=crew.workers,
         scheduler=crew.scheduler,
         keep=keep,
