@@ -105,7 +105,8 @@ def run(
             progress=told,
         )
     if as_json:
-        main = {key: result.results[key] for key in ("main", "table3", "answers") if key in result.results}
+        shown = ("main", "table3", "answers", "warnings")
+        main = {key: result.results[key] for key in shown if key in result.results}
         _print_json({"folder": str(folder), "failures": result.failures, **main})
     elif not quiet:
         _show_any(result.results, folder)
@@ -269,10 +270,17 @@ def _show_any(results: dict[str, Any], folder: Path) -> None:
 
         for failure in results["failures"]:
             typer.secho(f"Failed: {failure}", fg="red", bold=True)
+        for warning in results.get("warnings", []):
+            typer.secho(f"Warning: {warning}", fg="yellow")
         _print_tables(printed_tables(results))
     elif kind == "comparison":
         from bigpush_est.report.pipeline import printed_comparison
 
+        for letter, one in zip("AB", results["runs"], strict=True):
+            for failure in one["failures"]:
+                typer.secho(f"{letter} failed: {failure}", fg="red", bold=True)
+            for warning in one.get("warnings", []):
+                typer.secho(f"{letter}, warning: {warning}", fg="yellow")
         _print_tables(printed_comparison(results))
     else:
         _show(results, folder)

@@ -122,12 +122,14 @@ def test_the_command_line_compares_shows_and_refuses(two, tmp_path, monkeypatch,
     assert "index.html" in printed
     code, printed, _ = call("show", two[0])
     assert code == 0
-    assert "Failed: variant 'Economy: another one'" in printed
+    assert "Failed: recalibrated: " in printed
+    assert "Warning: 1 of 6 variants was not run, their rows say why: “Economy: another one”" in printed
     assert "3.59" in printed
     assert "Calibration held at its point" in printed
     code, printed, _ = call("show", out)
     assert code == 0
     assert "The two runs" in printed
+    assert "B, warning: the first-stage F of the spillover’s instrument is 21.6, under 23.1" in printed
     code, _, message = call("compare", two[0], tmp_path / "none", "--out", tmp_path / "more")
     assert code == 2
     assert "it holds no run" in message

@@ -138,12 +138,13 @@ def test_where_the_papers_points_lie(micro, page, tmp_path, low, high, gain, wor
 
 def test_failed_diagnostics_head_the_page(micro, page, tmp_path):
     results = plain(micro, tmp_path)
+    assert results["failures"][0] == "recalibrated: 6 of 120 draws did not converge, more than 1%"
     results["failures"] = [f"posterior: gate {k}" for k in range(10)]
     text = page(micro, results)
     assert "Diagnostics failed: the answer below is not to be relied on" in text
     assert "The answer (not to be relied on)" in text
-    assert "posterior: gate 7" in text
-    assert "posterior: gate 8" not in text
+    assert "Posterior: gate 7" in text
+    assert "Posterior: gate 8" not in text
     assert "and 2 more; all are in results.json" in text
 
 
@@ -284,7 +285,8 @@ def test_variants_that_failed_are_named(micro, page, tmp_path):
     results = plain(micro, tmp_path)
     results["variants"][0]["failures"] = ["R-hat 1.2"]
     text = page(micro, results)
-    assert "Not run: another one (no fundamentals can be inverted)." in text
+    assert "Failed, 1 of 6: another one (no fundamentals can be inverted)." in text
+    assert "1 of 6 variants was not run, their rows say why: “Economy: another one”" in text
     assert "Diagnostics failed: exponent σ (R-hat 1.2)." in text
 
 
@@ -294,9 +296,12 @@ def test_long_specification_curves_are_cut_into_pages(micro, page, tmp_path):
     results["variants"] = [{**first, "group": f"group {k // 10}", "label": f"variant {k}"} for k in range(60)]
     pages = variant_pages(results)
     assert len(pages) == 2
-    assert [label for lines in pages for label, row in lines if row is not None and label != "This study"] == [
-        f"variant {k}" for k in range(60)
-    ]
+    labels = [label for lines in pages for label, row in lines if row is not None and label.startswith("variant")]
+    assert labels == [f"variant {k}" for k in range(60)]
+    # a group of ten stays in one piece, one that no page can hold does not
+    assert [label for label, row in pages[1] if row is None] == ["group 3", "group 4", "group 5"]
+    results["variants"] = [{**first, "group": "one", "label": f"variant {k}"} for k in range(60)]
+    assert [len(lines) for lines in variant_pages(results)] == [36, 30]
     assert "(part 2 of 2)" in page(micro, results)
 
 

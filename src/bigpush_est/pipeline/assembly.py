@@ -14,6 +14,7 @@ from bigpush_est.errors import InputError
 from bigpush_est.pipeline.evidence import Gathered
 from bigpush_est.pipeline.results import DIFFERENCES, SECOND, Evidenced, Mapped, answers, fans, what_moves
 from bigpush_est.pipeline.study import PipelineStudy
+from bigpush_est.pipeline.verdict import failures, warnings
 from bigpush_est.propagate.summary import probability, quantity
 from bigpush_est.quantitative.artefacts import Arrays
 from bigpush_est.quantitative.results import places
@@ -84,7 +85,7 @@ def assemble(
             **places(bundle),
             "provenance": {table: asdict(origin) for table, origin in bundle.provenance.items()},
         },
-        "evidence": evidence_part(gathered),
+        "evidence": evidence_part(gathered) | {"effective_f": effective_f(study, gathered)},
         "sources": [asdict(source) for source in (*evidence.sources, *study.sources())],
         "adoption": adoption,
         "posterior": posterior_part(study, gathered, posterior),
@@ -109,7 +110,9 @@ def assemble(
             for n, region in enumerate(bundle.regions)
         ],
     }
-    results["failures"] = evidence_failures(gathered, adoption) + failures(results)
+    tolerated = spec.propagation.tolerated_unconverged
+    results["failures"] = evidence_failures(gathered, adoption) + failures(results, tolerated)
+    results["warnings"] = warnings(results, tolerated)
     arrays = densities(study, posterior) | outcome_arrays(whose, outcomes)
     if second is not None:
         arrays |= {f"second_{key}": values for key, values in densities(second.study, second.posterior).items()}
@@ -152,6 +155,24 @@ def evidence_part(gathered: Gathered) -> dict[str, Any]:
         "over_identification": None,
         "micro": gathered.micro,
     }
+
+
+def effective_f(study: PipelineStudy, gathered: Gathered) -> float | None:
+    """Return the effective first-stage F of the spillover's instrument, where it is known.
+
+    Of one instrument it is the Kleibergen-Paap F that the paper prints.
+    """
+    spec, micro, stage = study.spec.evidence, gathered.micro, gathered.evidence.first_stage
+    if not gathered.evidence.has("spillover"):
+        return None
+    if spec.source == "published" and spec.published is not None:
+        printed = [study.tables.table1("A", column).kp_f for column in spec.published.spillover.columns]
+        return min((value for value in printed if value is not None), default=None)
+    if micro is not None:
+        name = f"({study.micro.column})"
+        found = [row["effective_f"] for row in micro["table1"] if (row["panel"], row["column"]) == ("A", name)]
+        return found[0] if found else None
+    return None if stage is None else float(stage.f_statistic)
 
 
 def posterior_part(study: PipelineStudy, gathered: Gathered, posterior: Posterior) -> dict[str, Any]:
@@ -238,27 +259,6 @@ def evidence_failures(gathered: Gathered, adoption: dict[str, Any] | None = None
     found = [f"hierarchical event study: {failure}" for failure in hierarchical.get("failures", [])]
     if adoption is not None and not adoption["anchor_converged"]:
         found.append("the calibration that adoption counts are anchored at did not converge")
-    return found
-
-
-def failures(results: dict[str, Any]) -> list[str]:
-    """Return every diagnostic that failed, in words."""
-    found = []
-    for name, part in (("", results), ("second mapping: ", results["second"])):
-        if part is None:
-            continue
-        found += [f"{name}posterior: {failure}" for failure in part["posterior"]["diagnostics"]["failures"]]
-        if not part["point"]["converged"]:
-            found.append(f"{name}the point calibration did not converge")
-    for name, answer in results["answers"].items():
-        lost = answer["solver"]["unconverged"]
-        if lost:
-            found.append(f"{name}: {lost} of {answer['solver']['draws']} draws did not converge")
-    found += [
-        f"variant '{variant['group']}: {variant['label']}': {variant['failed']}"
-        for variant in results["variants"]
-        if variant.get("failed")
-    ]
     return found
 
 

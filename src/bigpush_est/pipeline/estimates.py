@@ -80,12 +80,15 @@ class MicroEstimates:
     joint
         "direct", "spillover" and "complementarity" (titles and names are one), then "reduced form" and "first stage"
         of the spillover's instrument, clustered by region and by business group.
+    effective_clusters
+        By estimate and by dimension of the clusters: how many there are in effect (``effective_clusters``).
     """
 
     design: MicroDesign
     event_study: EventStudy
     table: SpilloverTable
     joint: JointEstimates
+    effective_clusters: dict[str, dict[str, float]]
 
     def spillover(self, panel: str = "A") -> SpilloverColumn:
         """Return the column that was asked for, of one panel."""
@@ -136,7 +139,49 @@ def micro_estimates(data: MicroData, design: MicroDesign | None = None) -> Micro
         fit = _on_instrument(table, column, column.regression, outcome)
         pieces.append(_coefficient(name, fit, INSTRUMENT, f"{column.panel.name} "))
     joint = joint_covariance(pieces, titles=[piece.names[0] for piece in pieces])
-    return MicroEstimates(asked, study, table, _plainly_named(joint, [piece.names[0] for piece in pieces]))
+    effective = {
+        piece.names[0]: {name: effective_clusters(piece.influence[:, 0], piece.labels[name]) for name in CLUSTERS}
+        for piece in pieces
+    }
+    return MicroEstimates(asked, study, table, _plainly_named(joint, [piece.names[0] for piece in pieces]), effective)
+
+
+def effective_clusters(influence: NDArray[np.float64], labels: pd.Series) -> float:
+    """Return how many clusters a clustered variance rests on in effect: its Satterthwaite degrees of freedom.
+
+    With independent normal cluster sums s_g of an estimate's influence, of variances ω_g, the clustered variance Σ s_g²
+    is as spread as a χ² with (Σ ω_g)²/Σ ω_g² degrees of freedom: G where clusters weigh the same, few where a few
+    dominate.  E[Σ s_g⁴] = 3 Σ ω_g² and E[(Σ s_g²)²] = (Σ ω_g)² + 2 Σ ω_g², so that it is estimated by
+
+        3 (Σ s_g²)² / Σ s_g⁴ − 2
+
+    Parameters
+    ----------
+    influence
+        One value a row, (n,).
+    labels
+        The cluster of each row.
+
+    Returns
+    -------
+    float
+        At least 1 (one cluster is all), of the order of G at most.
+
+    Examples
+    --------
+    >>> import numpy as np, pandas as pd
+    >>> sums = np.random.default_rng(1).normal(size=2000)
+    >>> 1700.0 < effective_clusters(sums, pd.Series(range(2000))) < 2300.0
+    True
+    >>> effective_clusters(np.array([1.0, 0.0, 0.0]), pd.Series(["a", "b", "c"]))
+    1.0
+    """
+    square = pd.Series(influence).groupby(labels.to_numpy()).sum().to_numpy() ** 2
+    largest = float(square.max(initial=0.0))
+    if largest == 0.0:
+        return 0.0
+    square = square / largest  # fourth powers of small numbers vanish
+    return float(3.0 * square.sum() ** 2 / (square**2).sum() - 2.0)
 
 
 def _plainly_named(joint: JointEstimates, names: Sequence[str]) -> JointEstimates:

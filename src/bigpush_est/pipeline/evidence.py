@@ -163,6 +163,7 @@ def micro_tables(study: PipelineStudy, found: MicroEstimates) -> Row:
             "standard_errors": found.joint.standard_errors.tolist(),
             "correlation": _correlation(found.joint.matrix).tolist(),
             "clusters": dict(zip(found.joint.cluster_names, found.joint.cluster_counts, strict=True)),
+            "effective_clusters": found.effective_clusters,
             "repaired": found.joint.repaired,
         },
         "balance": _records(event.balance().reset_index()),

@@ -95,6 +95,8 @@ class PropagationSection(_Section):
     highest_rate: Annotated[float, Field(gt=0.0, lt=1.0)] = 0.4
     random_starts: Annotated[int, Field(ge=0, le=1000)] = 2
     variant_draws: Annotated[int, Field(ge=8, le=1_000_000)] = 200
+    #: Share of draws that may stay unconverged; they are counted and bounded all the same, and a larger one fails.
+    tolerated_unconverged: Annotated[float, Field(ge=0.0, lt=1.0)] = 0.01
 
 
 class SensitivitySection(_Section):

@@ -69,7 +69,11 @@ def write_comparison(folder_a: Path, folder_b: Path, out: Path, told: Told, *, o
             "comparison.html.j2",
             ("style.css", "quantitative.css", "pipeline.css"),
             told,
-            runs=[{"run": run, "banner": banner(run.results), "failures": run.results["failures"]} for run in runs],
+            runs=[
+                {"run": run, "banner": banner(run.results), "failures": run.results["failures"]}
+                | {"warnings": run.results.get("warnings", [])}
+                for run in runs
+            ],
             answer=_answer(*runs),
             figures=figures,
             tables=tables,

@@ -227,6 +227,7 @@ def runs(a: Run, b: Run) -> Table:
             "Draws through the model": count(study["draws"]),
             "Seed": str(study["seed"]),
             "Diagnostics that failed": count(len(results["failures"])),
+            "Warnings": count(len(results.get("warnings", []))),
             "bigpush-est": results["versions"].get("bigpush-est", NONE),
             "Fingerprint": study["fingerprint"],
         }

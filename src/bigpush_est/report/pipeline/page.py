@@ -188,7 +188,8 @@ def _moving(results: Results) -> Drawn:
         drawn["variants" if number == 1 else f"variants_{number}"] = (
             lambda lines=lines: _curve(results, lines),  # type: ignore[misc]
             f"Dot plot of the probabilities and of the push’s effect, by variant{of}.",
-            f"The answer under each variant{of}, from its estimates to its calibration anew, on fewer draws.",
+            f"The answer under each variant{of}, from its estimates to its calibration anew, on fewer draws. Right: "
+            "medians with 50% and 90% intervals.",
         )
     return drawn
 

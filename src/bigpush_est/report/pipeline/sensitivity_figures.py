@@ -1,5 +1,6 @@
 """Figures of what moves the answer: estimates, priors, parameters, their correlation, held values, assumptions."""
 
+from itertools import groupby
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from bigpush_est.report.numbers import figure
 from bigpush_est.report.pipeline.figures import labelled
 from bigpush_est.report.pipeline.labels import (
     EVENTS,
+    SECOND,
     SHORT,
     Results,
     data_label,
@@ -206,26 +208,31 @@ def _event_handles() -> list[Line2D]:
 
 
 def variant_pages(results: Results) -> list[list[Line]]:
-    """Return rows of the specification curve, cut into pages: headings have no answer, the study comes first."""
+    """Return rows of the specification curve, cut into pages: headings have no answer, the study comes first.
+
+    The second mapping's answer, where the study has one, comes next; a variant that failed has its row.
+    """
     main = main_answer(results)
     first: Line = (
         "This study",
         {"probabilities": main["probabilities"], "differences": main["differences"]},
     )
-    variants = [row for row in results["variants"] if not row.get("failed")]
-    if not variants:
+    top: list[Line] = [first]
+    second = results["answers"].get(SECOND)
+    if second is not None:
+        top.append(("Second mapping", {"probabilities": second["probabilities"], "differences": second["differences"]}))
+    variants = results["variants"]
+    if all(row.get("failed") for row in variants):
         return []
-    pages: list[list[Line]] = [[first]]
-    group = None
-    for row in variants:
-        opens = row["group"] != group
-        if len(pages[-1]) + 1 + opens > _PAGE:
-            pages.append([first])
-            opens = True
-        if opens:
-            group = row["group"]
-            pages[-1].append((group, None))
-        pages[-1].append((row["label"], row))
+    room = _PAGE - len(top) - 1
+    pages: list[list[Line]] = [[*top]]
+    for group, members in groupby(variants, key=lambda row: str(row["group"])):
+        rows: list[Line] = [(row["label"], row) for row in members]
+        for first_row in range(0, len(rows), room):  # a group stays in one piece unless a page cannot hold it
+            part = rows[first_row : first_row + room]
+            if len(pages[-1]) + 1 + len(part) > _PAGE:
+                pages.append([*top])
+            pages[-1] += [(group, None), *part]
     return pages
 
 
@@ -236,6 +243,11 @@ def specification_curve(results: Results, lines: list[Line]) -> Figure:
     for place, (_, row) in enumerate(lines):
         if row is None:
             continue
+        if row.get("failed"):
+            look = {"color": GREY, "ha": "center", "va": "center", "fontsize": 7}
+            for panel in (left, right):
+                panel.text(0.5, place, "failed", transform=panel.get_yaxis_transform(), **look)
+            continue
         for (name, (color, marker)), offset in zip(LOOKS.items(), (-0.22, 0.0, 0.22), strict=True):
             draw_chance(left, place + offset, row["probabilities"][name], color, marker)
         draw_quantity(right, place, row["differences"]["gdp_share"], BLUE)
@@ -245,11 +257,11 @@ def specification_curve(results: Results, lines: list[Line]) -> Figure:
     left.set_ylim(len(lines) - 0.4, -0.6)
     left.set_yticks(range(len(lines)), [label for label, _ in lines], parse_math=False)
     for text, (label, row) in zip(left.get_yticklabels(), lines, strict=True):
-        if row is None or label == "This study":
+        if row is None or label in ("This study", "Second mapping"):
             text.set_fontweight("bold")
     left.set_xlim(-3.0, 103.0)
     left.set_xlabel("probability, %, with 95% bounds")
-    right.set_xlabel("Δ heavy GDP share, p.p.: median, 50%, 90%")
+    right.set_xlabel("Δ heavy GDP share, p.p.")
     for panel in (left, right):
         for place, (_, row) in enumerate(lines):
             if row is not None and place % 2:

@@ -173,7 +173,7 @@ def variants(results: Results) -> Table:
     lost = [f"{row['label']} ({row['failed']})" for row in rows if row["failed"]]
     weak = [f"{row['label']} ({row['failures']})" for row in rows if row.get("failures")]
     note = "P and Δ as on page one, each variant with fewer draws."
-    note += f" Not run: {'; '.join(lost)}." if lost else ""
+    note += f" Failed, {len(lost)} of {len(rows)}: {'; '.join(lost)}." if lost else ""
     note += f" Diagnostics failed: {'; '.join(weak)}." if weak else ""
     return Table(
         "variants",
@@ -188,7 +188,7 @@ def variants(results: Results) -> Table:
             Column(
                 "count",
                 "Draws",
-                lambda r: NONE if r["failed"] else f"{r['draws'] - r['unconverged']} of {r['draws']}",
+                lambda r: "failed" if r["failed"] else f"{r['draws'] - r['unconverged']} of {r['draws']}",
                 number=True,
             ),
         ),

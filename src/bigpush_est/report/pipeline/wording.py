@@ -25,17 +25,23 @@ _NEAR = 0.02
 
 @dataclass(frozen=True, slots=True)
 class FirstPage:
-    """What the first page says: what the data are, failures, the answer, what it rests on."""
+    """What the first page says: what the data are, failures and warnings, the answer, what it rests on."""
 
     banner: tuple[str, str]
     failures: tuple[str, ...]
+    warnings: tuple[str, ...]
     answer: str
     rests_on: tuple[tuple[str, str], ...]
 
 
 def first_page(results: Results) -> FirstPage:
     """Return the first page of a run."""
-    return FirstPage(banner(results), tuple(results["failures"]), _answer(results), _rests_on(results))
+    failures, warnings = (tuple(map(_sentence, results.get(key, ()))) for key in ("failures", "warnings"))
+    return FirstPage(banner(results), failures, warnings, _answer(results), _rests_on(results))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
 
 
 def banner(results: Results) -> tuple[str, str]:
