@@ -70,7 +70,7 @@ def test_few_clusters_warn_with_their_number() -> None:
     joint = found["evidence"]["micro"]["joint"]
     joint["clusters"]["region"] = 39
     [said] = warnings(found, 0.01)
-    assert "rests on 39 regions, in effect 60.0 for spillover" in said
+    assert "rests on 39 regions, in effect 60.0 for spillover: with fewer than 40, or 20 in effect, it is" in said
     joint["clusters"]["region"] = 82
     joint["effective_clusters"]["spillover"]["group_cluster"] = 12.34
     [said] = warnings(found, 0.01)

@@ -96,7 +96,7 @@ def _clusters(results: Results) -> list[str]:
         in_effect = f", in effect {shown}" if shown else ""
         found.append(
             f"the joint covariance rests on {count} {words}{in_effect}: with fewer than "
-            f" {FEW_CLUSTERS}, or {FEW_EFFECTIVE} in effect, it is likely too small, and the posterior too narrow"
+            f"{FEW_CLUSTERS}, or {FEW_EFFECTIVE} in effect, it is likely too small, and the posterior too narrow"
         )
     return found
 
