@@ -32,7 +32,7 @@ def test_two_runs_side_by_side(micro, published, two, tmp_path):
     assert "The estimates are the paper’s published ones" in text
     assert "Diagnostics of A failed: its answer is not to be relied on" in text
     assert "their 95% bounds lie apart" in text
-    assert "With the second mapping of each run’s estimates, the push moved the economy with" in text
+    assert "With the second mapping of each run’s estimates, the probability that it moved is" in text
     rows = {row["key"]: row for row in json.loads((tmp_path / "out/tables/studies.json").read_text())["rows"]}
     assert (rows["evidence.source"]["a"], rows["evidence.source"]["b"]) == ("micro", "published")
     assert "propagation.draws" not in rows

@@ -101,8 +101,8 @@ def test_page_one_says_which_mapping_is_which_and_what_each_leads_to(micro, publ
     assert f"δ {second:.3g} (90%: " in text
     assert "sales rise with exponent 4: the first is the right one here, and the second shows what the wrong" in text
     moved = micro.results["answers"]["second_mapping"]["probabilities"]["moved"]
-    said = f"the push moved the economy with {100 * moved['estimate']:.1f}% ± "
-    assert f"With the second mapping of the same estimates {said}" in text
+    said = f"the probability that it moved is {100 * moved['estimate']:.1f}% ± "
+    assert f"With the second mapping of the same estimates, {said}" in text
     assert "What moves the answer, p.p. (welfare: %): the second mapping’s answer" in text
     headings = {row["mapping"] for row in table_of(plain(micro, tmp_path), micro, "posterior").rows}
     assert headings == {"Mapped with “undistorted”, 4", "Second mapping: “gross_reinferred_xi”, 2.5"}

@@ -51,12 +51,15 @@ def failures(results: Results, tolerated: float) -> list[str]:
 
 def warnings(results: Results, tolerated: float) -> list[str]:
     """Return what limits the answer without making it one not to be relied on, in words; arguments as ``failures``."""
-    found = [
-        f"{name}: {lost} of {draws} draws did not converge, within the {100 * tolerated:g}% that the study tolerates; "
-        "they count as a no, and the table of probabilities bounds them"
-        for name, lost, draws in _unconverged(results)
-        if 0 < lost <= tolerated * draws
+    within = [
+        f"{name}: {lost} of {draws}" for name, lost, draws in _unconverged(results) if 0 < lost <= tolerated * draws
     ]
+    found = []
+    if within:
+        found.append(
+            f"{', '.join(within)} draws did not converge, within the {100 * tolerated:g}% that the study tolerates; "
+            "they count as a no, and the table of probabilities bounds them"
+        )
     failed = [f"“{row['group']}: {row['label']}”" for row in results["variants"] if row.get("failed")]
     if failed:
         verb = "was" if len(failed) == 1 else "were"

@@ -131,6 +131,6 @@ def _answer(a: Run, b: Run) -> str:
     seconds = [run.results["answers"].get(SECOND) for run in (a, b)]
     if all(seconds):
         moved = [probability(answer["probabilities"]["moved"]) for answer in seconds]
-        text += f" With the second mapping of each run’s estimates, the push moved the economy with {moved[0]} in A "
+        text += f" With the second mapping of each run’s estimates, the probability that it moved is {moved[0]} in A "
         text += f"and {moved[1]} in B."
     return text

@@ -97,10 +97,10 @@ def _second_answer(results: Results) -> str:
     if second is None or answer is None:
         return ""
     moved, gap = answer["probabilities"]["moved"], answer["differences"]["gdp_share"]
-    text = f" With the second mapping of the same estimates the push moved the economy with {probability(moved)}"
+    text = f" With the second mapping of the same estimates, the probability that it moved is {probability(moved)}"
     if gap["median"] is None:
         return f"{text}; no draw of it converged."
-    return f"{text} and changes the GDP share by {points(gap['median'])} p.p. (90%: {inner(gap, 90)})."
+    return f"{text}, and the GDP share changes by {points(gap['median'])} p.p. (90%: {inner(gap, 90)})."
 
 
 def _against_paper(gap: dict[str, Any], welfare: dict[str, Any]) -> str:
