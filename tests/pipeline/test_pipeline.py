@@ -84,6 +84,9 @@ variant_draws = 8
 random_starts = 0
 smallest_push = false
 
+[sensitivity]
+breakdown = false
+
 [[variants]]
 group = "Column of Table 1"
 label = "column 2"

@@ -3,10 +3,13 @@
 import json
 import re
 import xml.etree.ElementTree as ET
+from typing import Any
 
 import numpy as np
 import pytest
 
+from bigpush_est.pipeline.breakdown import Moved, summarised
+from bigpush_est.pipeline.results import EVENTS
 from bigpush_est.report.numbers import NONE
 from bigpush_est.report.pipeline import printed_tables, write_pipeline_report
 from bigpush_est.report.pipeline.contents import all_tables
@@ -348,25 +351,38 @@ def test_the_correlation_curve_ends_where_the_draws_do_but_has_the_value_in_use(
 
 
 def grids():
-    """Return grids as a run that sends its draws through the model again would hold them."""
-    values = {"multiple": [0.2, 0.5, 0.9], "moved": [0.1, 0.4, 0.8], "needed": [0.0, 0.2, 0.5]}
-    errors = {name: [0.01, 0.02, 0.03] for name in values}
-    crossing = {"multiple": 0.5, "moved": 0.62, "needed": None}
-    shared = {"probability": values, "mcse": errors}
-    return [
-        {"parameter": "delta", "words": "δ", "values": [0.1, 0.5, 0.9], "crossing": crossing, **shared},
-        {"parameter": "exponent", "words": "exponent", "values": ["one", "two", "three"], "crossing": None, **shared},
-    ]
+    """Return what a run that holds parameters at other values makes of points like these."""
+
+    def point(chances: tuple[float, float, float], unconverged: int = 0) -> dict[str, Any]:
+        def chance(share: float) -> dict[str, Any]:
+            counts = {"hits": round(100 * share), "draws": 100, "effective_draws": 100.0}
+            return counts | {"estimate": share, "all_yes": share + unconverged / 100, "mcse": 0.03 if share else None}
+
+        found = {name: chance(share) for name, share in zip(EVENTS, chances, strict=True)}
+        return {"failed": None, "draws": 100, "unconverged": unconverged, "probabilities": found, "failures": []}
+
+    delta = {0.1: point((0.2, 0.1, 0.0)), 0.5: point((0.5, 0.4, 0.2)), 0.9: point((0.9, 0.8, 0.4), unconverged=20)}
+    failed = {"failed": "there is no model", "draws": None}
+    exponent = {"kept": point((0.9, 0.8, 0.2)), "undistorted": point((0.9, 0.3, 0.2)), "gross_published_xi": failed}
+    moved = Moved("delta", 0.68, 0.17, (0.1, 0.9)), Moved("exponent", "kept")
+    return [summarised(one, rows) for one, rows in zip(moved, (delta, exponent), strict=True)]
 
 
 def test_grids_of_held_values(micro, page, tmp_path):
     results = plain(micro, tmp_path)
     results["breakdown"] = grids()
     text = page(micro, results)
-    assert "δ; P(moved) is one half at 0.620" in text
+    assert "How far a parameter must move for a probability to cross one half" in text
+    assert "exponent of the mapping at gross_published_xi (there is no model)" in text
     table = table_of(results, micro, "breakdown")
-    assert [row["moved"] for row in table.rows] == [0.1, 0.4, 0.8] * 2
-    assert table.blocks()[1][1][2][1] == ["three", "90.0% ± 3.0", "80.0% ± 3.0", "50.0% ± 3.0"]
+    assert [row["moved"] for row in table.rows] == [0.1, 0.4, 0.8, 0.8, 0.3, None]
+    assert table.blocks()[0][1][2][1] == ["0.900", "90.0% ± 3.0", "80.0% ± 3.0", "40.0% ± 3.0", "80 of 100"]
+    assert table.blocks()[1][1][2][1] == ["gross_published_xi", "–", "–", "–", "–"]
+    delta, exponent = (cells for _, cells in table_of(results, micro, "crossings").blocks()[0][1])
+    # half way between 0.1 and 0.5 for 0.2 and 0.5; a quarter of the way from 0.5 to 0.9 for 0.4 and 0.8
+    assert delta[1:4] == ["0.680", "0.10 to 0.90", "0.500 ± 0.040 (−1.1 s.d.)"]
+    assert delta[4:] == ["0.600 ± 0.030 (−0.5 s.d.)", "does not cross; 1 undecided"]
+    assert exponent[1:] == ["kept", "–", "does not cross", "undistorted", "does not cross"]
     with drawing():
         assert len([panel for panel in breakdown(results).axes if panel.get_visible()]) == 2
 

@@ -29,6 +29,7 @@ def assemble(
     variants: list[dict[str, Any]],
     second: Mapped | None = None,
     adoption: dict[str, Any] | None = None,
+    breakdown: list[dict[str, Any]] | None = None,
 ) -> tuple[dict[str, Any], Arrays]:
     """Return the content of ``results.json`` and of ``figures.npz``.
 
@@ -44,6 +45,8 @@ def assemble(
         The same of the second mapping, where the study has one.
     adoption
         What SMC found beside the draws, where adoption counts are in the likelihood.
+    breakdown
+        Grids of held parameters, where the study asks for them.
     """
     study, gathered, posterior = first.study, first.gathered, first.posterior
     bundle, spec = study.point.bundle, study.spec
@@ -96,7 +99,7 @@ def assemble(
             for name, found in outcomes.items()
         },
         "sensitivity": {name: _moves(whose[name], found) for name, found in outcomes.items()},
-        "breakdown": None,
+        "breakdown": breakdown,
         "variants": variants,
         "regions": [
             {

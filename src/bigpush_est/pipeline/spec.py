@@ -1,6 +1,6 @@
 """The shape of a pipeline's study file (``model = "posterior"``): tables, keys, types and ranges."""
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -11,6 +11,8 @@ from bigpush_est.study_spec import CorrelationRange, DirectEffect, Positive, Sam
 #: Where the estimates come from, and how they enter the likelihood.
 type EvidenceSource = Literal["micro", "published", "estimates"]
 type Likelihood = Literal["normal", "weak_instrument"]
+#: What can be held at other values, to see how far it must move for an answer to change.
+type Breakable = Literal["delta", "eta", "subsidy", "sigma", "pareto_ratio", "kappa", "xi", "exponent"]
 
 
 class _Section(BaseModel):
@@ -100,10 +102,14 @@ class PropagationSection(_Section):
 
 
 class SensitivitySection(_Section):
-    """What moves the answer."""
+    """What moves the answer: breakdown values, each parameter in turn held at the values of a grid."""
 
     breakdown: bool = True
-    grid: Annotated[int, Field(ge=3, le=101)] = 9
+    parameters: list[Breakable] = [*get_args(Breakable.__value__)]
+    grid: Annotated[int, Field(ge=3, le=101)] = 5
+    halvings: Annotated[int, Field(ge=0, le=20)] = 2
+    draws: Annotated[int, Field(ge=4, le=100_000)] = 50
+    ranges: dict[Breakable, Annotated[list[float], Field(min_length=2, max_length=2)]] = {}
 
 
 class PipelineVariant(_Section):

@@ -117,6 +117,7 @@ class Crew:
 
 def _stages(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress) -> RunResult:
     from bigpush_est.pipeline.assembly import assemble
+    from bigpush_est.pipeline.breakdown import breakdowns
     from bigpush_est.report.pipeline import write_pipeline_report
 
     gathered = Gathered.restored(_piece(folder, ESTIMATES, "Estimating", lambda: gather(study).stored(), told))
@@ -128,9 +129,10 @@ def _stages(study: PipelineStudy, folder: RunFolder, crew: Crew, told: Progress)
         second = _mapped(other, same, "second", SECOND_DRAWS, SECOND_CALIBRATION, folder, crew, told)
         outcomes[SECOND] = _propagated(second, SECOND, folder, crew, told)
     variants = _variants(study, gathered, folder, crew, told)
+    moved = breakdowns(first, outcomes, folder, crew, told)
     told("Summarising", 0, 1)
     adoption = None if gathered.counts is None else folder.stored_piece(JOINT.format("main"))
-    results, arrays = assemble(first, outcomes, variants, second, adoption)
+    results, arrays = assemble(first, outcomes, variants, second, adoption, moved)
     folder.write_json("results.json", results)
     folder.write_arrays("figures.npz", arrays)
     told("Summarising", 1, 1)

@@ -17,6 +17,7 @@ from bigpush_est.data.economy import EconomyBundle
 from bigpush_est.data.economy_bundle import economy_fingerprint
 from bigpush_est.data.published import PublishedTables, load_published
 from bigpush_est.errors import InputError, InvalidValue, MissingKey, UnknownKey
+from bigpush_est.pipeline.held import check_ranges
 from bigpush_est.pipeline.spec import MicroSection, PipelineSpec
 from bigpush_est.quantitative.study import QuantitativeStudy
 from bigpush_est.study import changed_tables, read_study, source_hash
@@ -58,6 +59,7 @@ class PipelineStudy:
         self.adoption_priors = self._read_adoption_priors()
         self._check_evidence()
         self._check_mapping()
+        check_ranges(self.spec.sensitivity, self.where)
         self.point = self.at({}, bundle)
         self._check_adoption()
 

@@ -173,8 +173,9 @@ def _moving(results: Results) -> Drawn:
             "breakdown",
             sensitivity.breakdown,
             "Lines: the probabilities over a grid of values of each parameter.",
-            "The probabilities at other values of one parameter, every draw sent through the model again; bars: 95% "
-            "Monte Carlo intervals. Dotted: one half, and where P(moved) crosses it.",
+            "The probabilities with one parameter held, every draw sent through the model again. Bars: 95% Monte Carlo "
+            "intervals, and, pale, what draws that did not converge leave open. Grey line: the study’s own value. "
+            "Dotted: one half, and where P(moved) crosses it.",
         ),
     )
     for name, draw, alternative, caption in optional:

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from bigpush_est.report.numbers import figure
+from bigpush_est.report.pipeline.breakdown_tables import crossing_of
 from bigpush_est.report.pipeline.figures import labelled
 from bigpush_est.report.pipeline.labels import (
     EVENTS,
@@ -18,10 +19,8 @@ from bigpush_est.report.pipeline.labels import (
     data_label,
     main_answer,
     main_sensitivity,
-    parameter,
     symbol,
 )
-from bigpush_est.report.pipeline.sensitivity_tables import crossing_of
 from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, PURPLE, SKY, VERMILION, grid
 
 #: Colour and marker of an event, in every figure of several.
@@ -157,30 +156,23 @@ def breakdown(results: Results) -> Figure | None:
     picture = labelled(data_label(results), 0.6 + 2.0 * rows)
     panels = list(picture.subplots(rows, 3, squeeze=False, sharey=True).flat)
     for panel, part in zip(panels, parts, strict=False):
-        words = any(isinstance(value, str) for value in part["values"])
+        words = isinstance(part["own"], str)
         x = np.arange(len(part["values"])) if words else np.array(part["values"], dtype=float)
         for name, (color, marker) in LOOKS.items():
-            y = _hundredths(part["probability"].get(name), x.size)
-            error = _hundredths((part.get("mcse") or {}).get(name), x.size)
-            panel.errorbar(
-                x,
-                y,
-                yerr=1.96 * np.nan_to_num(error),
-                color=color,
-                marker=marker,
-                ms=3.2,
-                lw=1.1,
-                ls="none" if words else "-",
-                elinewidth=0.8,
-            )
+            y, top, error = (_hundredths(part[key][name]) for key in ("probability", "highest", "mcse"))
+            line = {"color": color, "marker": marker, "ms": 3.2, "lw": 1.1, "elinewidth": 0.8}
+            panel.errorbar(x, y, yerr=1.96 * np.nan_to_num(error), ls="none" if words else _DASHES[name], **line)
+            # what unconverged draws leave open
+            panel.vlines(x, y, top, color=color, lw=2.6, alpha=0.25)
         panel.axhline(50.0, color=GREY, lw=0.8, ls=":")
-        crossing = crossing_of(part, "moved")
-        if crossing is not None and not words:
-            panel.axvline(crossing, color=BLUE, lw=0.9, ls=":")
+        if not words:
+            panel.axvline(part["own"], color=INK, lw=0.8, alpha=0.5)
+            crossing = crossing_of(part, "moved")
+            if crossing is not None:
+                panel.axvline(crossing, color=BLUE, lw=0.9, ls=":")
         panel.set_title(symbol(part["parameter"]))
-        panel.set_xlabel(parameter(part["parameter"]), fontsize=7)
         if words:
-            panel.set_xticks(x, part["values"], fontsize=6.5, parse_math=False)
+            panel.set_xticks(x, [str(name).replace("_", "\n") for name in part["values"]], fontsize=6, parse_math=False)
             panel.set_xlim(-0.5, x.size - 0.5)
         else:
             panel.locator_params(axis="x", nbins=5)
@@ -194,8 +186,8 @@ def breakdown(results: Results) -> Figure | None:
     return picture
 
 
-def _hundredths(values: list[float | None] | None, size: int) -> Any:
-    return np.full(size, np.nan) if values is None else 100.0 * np.array(values, dtype=float)
+def _hundredths(values: list[float | None]) -> Any:
+    return 100.0 * np.array(values, dtype=float)
 
 
 def _event_handles() -> list[Line2D]:

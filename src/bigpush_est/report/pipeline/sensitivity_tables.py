@@ -2,7 +2,8 @@
 
 from collections.abc import Callable
 
-from bigpush_est.report.numbers import NONE, figure, fixed, interval, median, percent
+from bigpush_est.report.numbers import NONE, fixed, interval, median, percent
+from bigpush_est.report.pipeline.breakdown_tables import breakdown, crossings
 from bigpush_est.report.pipeline.labels import (
     EVENTS,
     SECOND,
@@ -23,7 +24,7 @@ TARGETS = EVENTS | {"gdp_share": "Change of the GDP share", "welfare": "Welfare 
 def sensitivity_tables(results: Results) -> list[Table]:
     """Return this subject's tables, in order."""
     second = [moves(results, SECOND), knowing(results, SECOND)]
-    return [moves(results), knowing(results), breakdown(results), variants(results), *second]
+    return [moves(results), knowing(results), crossings(results), breakdown(results), variants(results), *second]
 
 
 def _of_second(name: str, title: str, version: str | None) -> tuple[str, str]:
@@ -99,53 +100,6 @@ def knowing(results: Results, version: str | None = None) -> Table:
         "parameter raises the chance to be right of one who must call the claim true or false.",
         group="answer",
     )
-
-
-def breakdown(results: Results) -> Table:
-    """Return the probabilities over a grid of each parameter that is held or shifted, and where they cross one half."""
-    rows: list[Row] = []
-    for one in results["breakdown"] or []:
-        crossing = crossing_of(one, "moved")
-        heading = one["words"] + ("" if crossing is None else f"; {SHORT['moved']} is one half at {figure(crossing)}")
-        for k, value in enumerate(one["values"]):
-            row: Row = {"heading": heading, "parameter": one["parameter"], "value": value}
-            for name in SHORT:
-                for key, part in (("", "probability"), ("_mcse", "mcse")):
-                    row[f"{name}{key}"] = _entry(one.get(part), name, k)
-            rows.append(row | {"crossing": crossing})
-
-    def cell(name: str) -> Column:
-        def text(row: Row) -> str:
-            if row[name] is None:
-                return NONE
-            error = row[f"{name}_mcse"]
-            return f"{percent(row[name], 1)}" + (f" ± {points(error, 1)}" if error is not None else "")
-
-        return Column(name, SHORT[name], text, number=True)
-
-    return Table(
-        "breakdown",
-        "The answer over values of one parameter, each draw sent through the model again",
-        (
-            Column("value", "Value", lambda r: r["value"] if isinstance(r["value"], str) else figure(r["value"])),
-            *(cell(name) for name in SHORT),
-        ),
-        rows,
-        "All else as in the study.",
-        group="heading",
-    )
-
-
-def _entry(part: object, event: str, k: int) -> float | None:
-    values = part.get(event) if isinstance(part, dict) else None
-    return values[k] if isinstance(values, list) and k < len(values) else None
-
-
-def crossing_of(row: Row, event: str) -> float | None:
-    """Return where an event's probability crosses one half; None if it does not on the grid."""
-    given = row.get("crossing")
-    found = given.get(event) if isinstance(given, dict) else given
-    return float(found) if isinstance(found, int | float) else None
 
 
 def variants(results: Results) -> Table:
