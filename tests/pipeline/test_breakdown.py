@@ -23,12 +23,13 @@ from ..small_economy import small_economy
 from .test_pipeline import STUDY
 
 CHANGES: dict[str, Any] = {
+    "calibration.fixed.subsidy_rate": 0.06,  # free, it ends at its bound here, which takes long
     "sensitivity.breakdown": True,
     "sensitivity.parameters": ["delta", "kappa"],
     "sensitivity.grid": 3,
     "sensitivity.halvings": 1,
     "sensitivity.draws": 4,
-    "sensitivity.ranges.kappa": [1.2, 1.5],
+    "sensitivity.ranges.kappa": [1.35, 1.6],
     "variants": [],
 }
 
@@ -89,7 +90,7 @@ def test_each_parameter_has_its_grid_and_its_crossings(begun: Begun, finished: t
     assert delta["range"] == pytest.approx(
         [max(0.0, delta["own"] - 3.0 * values.std()), delta["own"] + 3.0 * values.std()]
     )
-    assert [kappa["values"][0], kappa["values"][-1], kappa["deviation"]] == [1.2, 1.5, None]
+    assert [kappa["values"][0], kappa["values"][-1], kappa["deviation"]] == [1.35, 1.6, None]
     for one in (delta, kappa):
         assert len(one["values"]) >= 3
         assert one["values"] == sorted(one["values"])
