@@ -13,6 +13,7 @@ from bigpush_est.errors import InvalidValue
 from bigpush_est.pipeline.breakdown import breakdowns, moved_parameter
 from bigpush_est.pipeline.evidence import Gathered, gather, posterior_model
 from bigpush_est.pipeline.held import HOLDABLE, held_at, others_unmoved
+from bigpush_est.pipeline.results import Mapped
 from bigpush_est.pipeline.stages import Crew, at_medians, setting_of, thinned
 from bigpush_est.pipeline.study import PipelineStudy, load_pipeline_study
 from bigpush_est.propagate.spatial import propagate_spatial
@@ -51,14 +52,16 @@ class Begun:
         self.posterior = drawn()
         self.point = calibrated(at_medians(self.study, self.posterior), lambda a, b, c: None, curves=False)
 
+    @property
+    def first(self) -> Mapped:
+        return Mapped(self.study, self.gathered, self.posterior, self.point, thinned(self.posterior, 8))
+
     def moved(self, out: Path, crew: Crew | None = None, *, resume: bool = False) -> Any:
         """Return the breakdown as a run's results hold it."""
         folder = RunFolder(out)
         folder.open(self.study.raw, "small", self.study.fingerprint(), resume=resume, overwrite=False)
         try:
-            found = breakdowns(
-                self.study, self.gathered, self.posterior, self.point, {}, folder, crew or Crew(), lambda a, b, c: None
-            )
+            found = breakdowns(self.first, {}, folder, crew or Crew(), lambda a, b, c: None)
             folder.write_json("moved.json", found)
             return folder.read_json("moved.json")
         finally:
@@ -155,7 +158,7 @@ def test_whether_the_others_posterior_moves(
 
 @pytest.mark.parametrize("exponent", ["undistorted", "kept", "gross_reinferred_xi", "gross_published_xi"])
 def test_holding_xi_holds_it_in_the_economy_and_in_the_mapping(begun: Begun, root: Path, exponent: str) -> None:
-    study = load_pipeline_study(root / "small.toml", CHANGES | {"mapping.exponent": exponent})
+    study = load_pipeline_study(root / "small.toml", CHANGES | {"mapping": {"exponent": exponent}})
     setting = setting_of(study, begun.posterior, begun.point["parameters"], "recalibrated")
     changed = held_at(study.raw, gather(study).evidence, setting, "xi", -0.2)
     draws = thinned(begun.posterior, 4)
@@ -193,15 +196,15 @@ def test_a_range_outside_of_the_support_is_refused(root: Path, ranges: dict[str,
 
 
 def test_a_parameter_without_a_posterior_moves_over_stated_multiples(begun: Begun) -> None:
-    sigma = moved_parameter(begun.study, begun.posterior, begun.point, {}, "sigma")
+    sigma = moved_parameter(begun.first, {}, "sigma")
     assert (sigma.own, sigma.deviation, sigma.ends) == (5.0, None, (3.5, 7.0))
-    eta = moved_parameter(begun.study, begun.posterior, begun.point, {}, "eta")
+    eta = moved_parameter(begun.first, {}, "eta")
     assert eta.ends is not None
     assert 1.0 < eta.ends[0] < eta.own < eta.ends[1]
     assert eta.distance(eta.ends[1]) == pytest.approx(3.0)
-    kappa = moved_parameter(begun.study, begun.posterior, begun.point, {}, "kappa")
+    kappa = moved_parameter(begun.first, {}, "kappa")
     assert kappa.own == begun.point["parameters"][4]
     assert HOLDABLE["kappa"].support.holds(float(kappa.own))
-    exponent = moved_parameter(begun.study, begun.posterior, begun.point, {}, "exponent")
+    exponent = moved_parameter(begun.first, {}, "exponent")
     assert exponent.coarse(3)[0] == "undistorted"
     assert json.dumps(exponent.coarse(3))

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 
-from bigpush_est.bayes.sampling import Diagnostics, Posterior
+from bigpush_est.bayes.sampling import Diagnostics
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS
 from bigpush_est.errors import InputError
 from bigpush_est.pipeline.evidence import Gathered, posterior_model
 from bigpush_est.pipeline.held import HOLDABLE, exponents, held_at, others_unmoved
-from bigpush_est.pipeline.results import EVENTS
+from bigpush_est.pipeline.results import EVENTS, Mapped
 from bigpush_est.pipeline.stages import Crew, at_medians, sampled, setting_of, thinned
 from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.propagate.breakdown import HeldPoint, coarse_grid, crossing, halved
@@ -111,10 +111,7 @@ class Moved:
 
 
 def breakdowns(
-    study: PipelineStudy,
-    gathered: Gathered,
-    posterior: Posterior,
-    point: "Arrays",
+    first: Mapped,
     outcomes: Mapping[str, "Arrays"],
     folder: RunFolder,
     crew: Crew,
@@ -124,8 +121,8 @@ def breakdowns(
 
     Parameters
     ----------
-    study, gathered, posterior, point
-        What was run, its estimates, its posterior and the calibration at the medians.
+    first
+        The study with its estimates, posterior and calibration at the medians.
     outcomes
         What its draws led to, by version.
     folder
@@ -140,20 +137,22 @@ def breakdowns(
     list of dict, or None
         A row per parameter: values, probabilities with Monte Carlo errors, crossings.  None if the study asks for none.
     """
+    study, posterior = first.study, first.posterior
     section = study.spec.sensitivity
     if not section.breakdown:
         return None
-    setting = setting_of(study, posterior, point["parameters"], "recalibrated", scenarios=False, smallest_push=False)
+    lean = {"scenarios": False, "smallest_push": False}
+    setting = setting_of(study, posterior, first.point["parameters"], "recalibrated", **lean)
     kept = thinned(posterior, section.draws)
     work = HeldWork(
         {key: value for key, value in study.raw.items() if key != "variants"},
         study.where,
-        replace(gathered, micro=None),
+        replace(first.gathered, micro=None),
         setting,
         kept,
         posterior.diagnostics,
     )
-    moved = [moved_parameter(study, posterior, point, outcomes, name) for name in dict.fromkeys(section.parameters)]
+    moved = [moved_parameter(first, outcomes, name) for name in dict.fromkeys(section.parameters)]
     found: dict[Place, Row] = {}
     _do([(one.name, value) for one in moved for value in one.coarse(section.grid)], found, work, folder, crew, told)
     for _ in range(section.halvings):
@@ -167,17 +166,16 @@ def breakdowns(
     return [summarised(one, {at: row for (name, at), row in found.items() if name == one.name}) for one in moved]
 
 
-def moved_parameter(
-    study: PipelineStudy, posterior: Posterior, point: "Arrays", outcomes: Mapping[str, "Arrays"], name: str
-) -> Moved:
+def moved_parameter(first: Mapped, outcomes: Mapping[str, "Arrays"], name: str) -> Moved:
     """Return the study's own value of a parameter and the ends of its grid."""
+    study, posterior = first.study, first.posterior
     if name == "exponent":
         return Moved(name, study.spec.mapping.exponent)
     one, deviation = HOLDABLE[name], None
     if name == "xi":
         own = at_medians(study, posterior).distortion_elasticity()
     elif name == "kappa" or (name == "subsidy" and study.spec.propagation.subsidy == "recalibrated"):
-        own = _calibrated(point, outcomes, "kappa" if name == "kappa" else "subsidy_rate")
+        own = _calibrated(first.point, outcomes, "kappa" if name == "kappa" else "subsidy_rate")
     else:
         values = posterior.draws[one.prior]
         own = float(np.median(values))
