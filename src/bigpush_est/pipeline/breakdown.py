@@ -62,7 +62,8 @@ class HeldWork:
             study, base = (PipelineStudy(raw, self.where) for raw in (changed.raw, self.raw))
             gathered = replace(self.gathered, evidence=changed.evidence)
             models = posterior_model(base, self.gathered.evidence), posterior_model(study, changed.evidence)
-            if others_unmoved(*models, self.kept, changed.prior):
+            # counts have a likelihood of their own, in which the calibration takes part
+            if gathered.counts is None and others_unmoved(*models, self.kept, changed.prior):
                 draws, diagnostics = dict(self.kept), self.diagnostics
                 if changed.prior is not None:
                     draws[changed.prior[0]] = np.full_like(draws[changed.prior[0]], changed.prior[1])
@@ -156,7 +157,7 @@ def breakdowns(
     found: dict[Place, Row] = {}
     _do([(one.name, value) for one in moved for value in one.coarse(section.grid)], found, work, folder, crew, told)
     for _ in range(section.halvings):
-        todo = [
+        todo: list[Place] = [
             (one.name, value)
             for one in moved
             if not isinstance(one.own, str)
@@ -255,7 +256,7 @@ def summarised(moved: Moved, rows: Mapping[float | str, Row]) -> Row:
         Points by value, as ``HeldWork`` returns them.
     """
     words = isinstance(moved.own, str)
-    values = list(rows) if words else sorted(rows)  # type: ignore[type-var]
+    values = list(rows) if words else sorted(rows)
 
     def of(event: str, key: str) -> list[float | None]:
         return [None if rows[v]["failed"] else rows[v]["probabilities"][event][key] for v in values]

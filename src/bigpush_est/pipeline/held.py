@@ -163,20 +163,27 @@ def held_at(
     The setting keeps the point calibration: recalibration goes from there to draws of any parameters.
     """
     prior = None
+    changes: dict[str, Any] = {}
     if parameter == "exponent":
         evidence = replace(evidence, exponent=value)  # type: ignore[arg-type]
         setting = replace(setting, exponent=str(value))
+        changes["mapping.exponent"] = value
     elif parameter == "xi":
         evidence, setting = _with_xi(evidence, setting, float(value))
+        changes["mapping.tail_index"] = setting.tail_index
     elif parameter == "kappa":
         setting = replace(setting, fixed={**setting.fixed, "kappa": float(value)})
+        changes["calibration.fixed.kappa"] = float(value)
     else:
         one = HOLDABLE[parameter]
         prior = (one.prior, one.scaled(float(value)))
+        changes[f"priors.{prior[0]}"] = {"family": "fixed", "value": prior[1]}
         if parameter == "subsidy" and setting.subsidy == "recalibrated":
             setting = replace(setting, fixed={**setting.fixed, "subsidy_rate": float(value)})
-    changes = {} if prior is None else {f"priors.{prior[0]}": {"family": "fixed", "value": prior[1]}}
-    return Changed(changed_tables(dict(raw), changes, "breakdown"), evidence, setting, prior)
+            changes["calibration.fixed.subsidy_rate"] = float(value)
+    tables = changed_tables(dict(raw), changes, "breakdown")
+    tables.get("mapping", {}).pop("second", None)  # one answer a point
+    return Changed(tables, evidence, setting, prior)
 
 
 def _with_xi(evidence: EvidenceSet, setting: SpatialSetting, xi: float) -> tuple[EvidenceSet, SpatialSetting]:
@@ -247,10 +254,10 @@ def others_unmoved(
     False
     """
     moved = dict(draws)
-    values = [None]
+    values: list[float] = [np.nan]
     if prior is not None:
         moved[prior[0]] = np.full_like(draws[prior[0]], prior[1])
-        values = [draws[prior[0]].min(), draws[prior[0]].max()]
+        values = [float(draws[prior[0]].min()), float(draws[prior[0]].max())]
     there = changed.log_likelihood(moved)
     for value in values:
         here = dict(draws)
