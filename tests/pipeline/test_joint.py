@@ -143,7 +143,9 @@ def test_a_study_whose_counts_would_not_do_is_refused(folder: Path, change: dict
 def test_the_calibration_leaves_out_what_counts_hold(study: PipelineStudy) -> None:
     names = moment_names(study.point.bundle)
     point = study.at({}, study.point.bundle, held={"kappa": 1.4}, unweighted=names[:4])
-    assert point.weights().tolist() == [0.0] * 4 + [1.0] * 3
+    weights = point.weights()
+    assert weights is not None
+    assert weights.tolist() == [0.0] * 4 + [1.0] * 3
     assert point.spec.calibration.fixed == {"kappa": 1.4}
     setting = {"drawn": ("adoption_cost", "kappa")}
     with pytest.raises(InvalidValue, match="left out where it is the draws'"):

@@ -71,8 +71,8 @@ def panel_counts(data: MicroData, bundle: EconomyBundle, years: Sequence[int], *
     rows = panel.loc[panel["sector"].map(heavy) & panel["year"].isin(list(years)), ["firm", "year", "region"]]
     _known("region", rows["region"], bundle.regions, f"the economy {bundle.name!r}")
     adopters, firms = np.zeros((2, len(bundle.years), len(bundle.regions)))
-    region = pd.Index(bundle.regions).get_indexer(rows["region"])
-    period = pd.Index(bundle.years).get_indexer(rows["year"])
+    region = pd.Index(bundle.regions).get_indexer(pd.Index(rows["region"]))
+    period = pd.Index(bundle.years).get_indexer(pd.Index(rows["year"]))
     adopted = adoption_status(rows, contracts)
     np.add.at(firms, (period, region), 1.0)
     np.add.at(adopters, (period, region), adopted.astype(np.float64))

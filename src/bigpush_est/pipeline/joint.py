@@ -254,12 +254,11 @@ class Run:
     settings: SMCSettings
     seed: int
     folder: Path | None
-    told: Callable[[int, float], None] | None = None
 
     def __call__(self, run: int) -> int:
         """Sample a run to its end."""
         with one_thread_each(), np.errstate(all="ignore"):
-            sample_run(self.model, self.settings, seed=self.seed, run=run, checkpoint=self.folder, told=self.told)
+            sample_run(self.model, self.settings, seed=self.seed, run=run, checkpoint=self.folder)
         return run
 
 
