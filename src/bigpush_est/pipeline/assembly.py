@@ -12,6 +12,7 @@ from bigpush_est.bayes.sampling import Posterior
 from bigpush_est.equilibrium.spatial.calibration import PARAMETERS
 from bigpush_est.errors import InputError
 from bigpush_est.pipeline.evidence import Gathered
+from bigpush_est.pipeline.over_identification import over_identification, slopes_of
 from bigpush_est.pipeline.results import DIFFERENCES, SECOND, Evidenced, Mapped, answers, fans, what_moves
 from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.pipeline.verdict import failures, warnings
@@ -53,6 +54,7 @@ def assemble(
     chains = spec.sampler.chains
     main = "recalibrated" if "recalibrated" in outcomes else "fixed"
     evidence = gathered.evidence
+    rate = float(first.point["parameters"][PARAMETERS.index("subsidy_rate")])
     whose = {name: second if name == SECOND and second is not None else first for name in outcomes}
     results: dict[str, Any] = {
         "kind": "posterior",
@@ -88,7 +90,11 @@ def assemble(
             **places(bundle),
             "provenance": {table: asdict(origin) for table, origin in bundle.provenance.items()},
         },
-        "evidence": evidence_part(gathered) | {"effective_f": effective_f(study, gathered)},
+        "evidence": evidence_part(gathered)
+        | {
+            "effective_f": effective_f(study, gathered),
+            "over_identification": over_identification(study, gathered.tested, posterior, rate),
+        },
         "sources": [asdict(source) for source in (*evidence.sources, *study.sources())],
         "adoption": adoption,
         "posterior": posterior_part(study, gathered, posterior),
@@ -155,7 +161,6 @@ def evidence_part(gathered: Gathered) -> dict[str, Any]:
         "subsidised_share": evidence.subsidised_share,
         "repaired": evidence.repaired,
         "first_stage_f": None if stage is None else stage.f_statistic,
-        "over_identification": None,
         "micro": gathered.micro,
     }
 
@@ -237,7 +242,7 @@ def point_part(study: PipelineStudy, point: Arrays) -> dict[str, Any]:
 def _moves(mapped: Mapped, outcomes: Arrays) -> dict[str, Any]:
     """Return what moves the answer, or the reason why it cannot be read from these draws."""
     study, draws, evidence = mapped.study, mapped.draws, mapped.gathered.evidence
-    arrays = mapping_arrays(evidence, None)
+    arrays = mapping_arrays(evidence, slopes_of(study, evidence))
     parameters = {
         name: np.asarray(draws[name], dtype=np.float64)
         for name in ("log_eta", "delta", "subsidy", "sigma", "pareto_ratio")

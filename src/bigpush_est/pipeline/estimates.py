@@ -21,7 +21,14 @@ from bigpush_est.reduced_form.events.stacking import term_of
 from bigpush_est.reduced_form.linear.joint import InfluenceFunctions, JointEstimates, joint_covariance
 from bigpush_est.reduced_form.linear.regression import ols
 from bigpush_est.reduced_form.linear.results import Regression
-from bigpush_est.reduced_form.spillovers.columns import INSTRUMENT, SHARE, TABLE1, SpilloverColumn, control_list
+from bigpush_est.reduced_form.spillovers.columns import (
+    INSTRUMENT,
+    SHARE,
+    TABLE1,
+    Specification,
+    SpilloverColumn,
+    control_list,
+)
 from bigpush_est.reduced_form.spillovers.table import SpilloverTable, spillovers
 
 #: Names of the estimates in ``MicroEstimates.joint``; the last two are the instrument's effects on outcome and share.
@@ -95,7 +102,9 @@ class MicroEstimates:
         return self.table.column(panel, f"({self.design.column})")
 
 
-def micro_estimates(data: MicroData, design: MicroDesign | None = None) -> MicroEstimates:
+def micro_estimates(
+    data: MicroData, design: MicroDesign | None = None, *, specifications: Sequence[Specification] = TABLE1
+) -> MicroEstimates:
     """Estimate the three designs on one panel, jointly.
 
     Parameters
@@ -104,6 +113,8 @@ def micro_estimates(data: MicroData, design: MicroDesign | None = None) -> Micro
         Firms, contracts, business groups and regions.
     design
         Which estimates to take.
+    specifications
+        Columns of Table 1 to estimate, with the design's among them; rows have to be complete in all of them.
 
     Raises
     ------
@@ -122,7 +133,7 @@ def micro_estimates(data: MicroData, design: MicroDesign | None = None) -> Micro
     """
     asked = design or MicroDesign()
     study = winners_vs_losers(data, asked.outcome)
-    table = spillovers(data)
+    table = spillovers(data, specifications=specifications)
     column, other = (table.column(panel, f"({asked.column})") for panel in ("A", "B"))
     pieces = [_direct(data, study, asked)]
     for name, one in ((SPILLOVER, column), (COMPLEMENTARITY, other)):

@@ -11,11 +11,13 @@ from bigpush_est.bayes.models.adoption import AdoptionCounts
 from bigpush_est.bayes.models.normal import NormalModel
 from bigpush_est.bayes.models.weak_iv import WeakInstrumentModel
 from bigpush_est.bayes.sampling import derived_seed
+from bigpush_est.errors import InvalidValue
 from bigpush_est.pipeline.counts import restored as restored_counts
 from bigpush_est.pipeline.counts import stored as stored_counts
-from bigpush_est.pipeline.estimates import COMPLEMENTARITY, MicroEstimates, micro_estimates
+from bigpush_est.pipeline.estimates import MicroEstimates, micro_estimates
 from bigpush_est.pipeline.hierarchical import direct_of, hierarchical_effect, labelled, with_effect, words
 from bigpush_est.pipeline.joint import study_counts
+from bigpush_est.pipeline.over_identification import divided, slopes_of
 from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.reduced_form.linear.results import Regression
 from bigpush_est.stages import sampler_warnings
@@ -25,26 +27,34 @@ type Row = dict[str, Any]
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """The evidence and, from a firm panel, its designs in tables (JSON)."""
+    """The evidence of the likelihood, the designs of a firm panel in tables (JSON), and what is tested.
+
+    ``tested`` is the whole set where complementarity is among the estimates and is asked for.
+    """
 
     evidence: EvidenceSet
     micro: Row | None
     counts: AdoptionCounts | None = None
+    tested: EvidenceSet | None = None
 
     def stored(self) -> Row:
         """Return it as JSON can hold it, exactly."""
         counts = None if self.counts is None else stored_counts(self.counts)
-        return {"evidence": self.evidence.to_json(), "micro": self.micro, "counts": counts}
+        tested = None if self.tested is None else self.tested.to_json()
+        return {"evidence": self.evidence.to_json(), "micro": self.micro, "counts": counts, "tested": tested}
 
     @classmethod
     def restored(cls, content: Row) -> "Gathered":
         """Return what ``stored`` wrote."""
         counts = None if content["counts"] is None else restored_counts(content["counts"])
-        return cls(EvidenceSet.from_json(content["evidence"]), content["micro"], counts)
+        tested = None if content["tested"] is None else EvidenceSet.from_json(content["tested"])
+        return cls(EvidenceSet.from_json(content["evidence"]), content["micro"], counts, tested)
 
     def mapped_as(self, study: PipelineStudy) -> "Gathered":
         """Return the same estimates, mapped as a study of other parameters maps them: no panel is estimated twice."""
-        return replace(self, evidence=replace(self.evidence, **_mapping_options(study)))
+        options = _mapping_options(study)
+        tested = None if self.tested is None else replace(self.tested, **options)
+        return replace(self, evidence=replace(self.evidence, **options), tested=tested)
 
 
 def _mapping_options(study: PipelineStudy) -> dict[str, Any]:
@@ -61,7 +71,7 @@ def _mapping_options(study: PipelineStudy) -> dict[str, Any]:
 def gather(study: PipelineStudy) -> Gathered:
     """Return a study's estimates: from its panel, from the published tables, or from a file.
 
-    Complementarity is estimated and shown, and enters no likelihood: no table of its slopes ships.
+    Complementarity is tested against the others, or enters the likelihood, as ``evidence.complementarity`` says.
 
     Raises
     ------
@@ -85,7 +95,7 @@ def gather(study: PipelineStudy) -> Gathered:
             label=data.label,
             sources=tuple(_micro_sources(study, found, data.label)),
             **options,
-        ).without(COMPLEMENTARITY)
+        )
         micro = micro_tables(study, found)
         if effect is not None:
             evidence = labelled(evidence)
@@ -96,6 +106,7 @@ def gather(study: PipelineStudy) -> Gathered:
         assert given is not None
         evidence = EvidenceSet.from_published(
             study.tables,
+            complementarity_columns=_published_complementarity(study),
             direct_standard_error=given.direct_effect.standard_error,
             direct_source=given.direct_effect.standard_error_source,
             direct_figure=given.direct_effect.figure,
@@ -109,15 +120,39 @@ def gather(study: PipelineStudy) -> Gathered:
         evidence = EvidenceSet.from_csv(study.estimates_file(), **options)
     if spec.without:
         evidence = evidence.without(*spec.without)
+    entering, tested = divided(study, evidence)
     counts = None if spec.adoption is None else study_counts(study, data)
-    return Gathered(evidence, micro, counts)
+    return Gathered(entering, micro, counts, tested)
+
+
+def _published_complementarity(study: PipelineStudy) -> list[int]:
+    """Return the columns of Panel B that are read: Panel A's.
+
+    Three estimates cannot all have a correlation below −1/2, and no table of slopes is made for least squares.  A study
+    that asks for either goes without the test, and is refused where complementarity is to enter.
+    """
+    given, use = study.spec.evidence.published, study.spec.evidence.complementarity
+    assert given is not None
+    if use == "none" or (use == "test" and 1 in given.spillover.columns):
+        return []
+    if given.correlation.main > -0.5:
+        return given.spillover.columns
+    if use == "likelihood":
+        raise InvalidValue(
+            key=f"{study.where}: evidence.published.correlation.main",
+            value=given.correlation.main,
+            requirement="above -0.5, as three estimates can have it in common",
+            remedy='raise it, or take evidence.complementarity = "none"',
+        )
+    return []
 
 
 def posterior_model(study: PipelineStudy, evidence: EvidenceSet) -> NormalModel | WeakInstrumentModel:
     """Return the model of the study's estimates."""
+    slopes = slopes_of(study, evidence)
     if study.spec.evidence.likelihood == "weak_instrument":
-        return WeakInstrumentModel(study.priors, evidence)
-    return NormalModel(study.priors, evidence)
+        return WeakInstrumentModel(study.priors, evidence, slopes)
+    return NormalModel(study.priors, evidence, slopes)
 
 
 # -- a firm panel's designs in tables --------------------------------------------------------------------------------
@@ -143,6 +178,16 @@ def _micro_sources(study: PipelineStudy, found: MicroEstimates, label: str) -> l
             f"{label} panel: Table 1's Panel A, column {found.design.column}",
         ),
     ]
+    if study.spec.evidence.complementarity != "none":
+        rows.append(
+            Source(
+                "Complementarity",
+                f"{found.joint.coefficients[2]:.4g} (s.e. {found.joint.standard_errors[2]:.3g})",
+                "probability of a contract per unit of adopter share",
+                kind,  # type: ignore[arg-type]
+                f"{label} panel: Table 1's Panel B, column {found.design.column}",
+            )
+        )
     if study.micro.data == "simulated":
         rows.append(Source("Firm panel", "simulated", "", "assumed", f"drawn from the model, seed {study.spec.seed}"))
     return rows

@@ -13,6 +13,9 @@ type EvidenceSource = Literal["micro", "published", "estimates"]
 type Likelihood = Literal["normal", "weak_instrument"]
 #: What can be held at other values, to see how far it must move for an answer to change.
 type Breakable = Literal["delta", "eta", "subsidy", "sigma", "pareto_ratio", "kappa", "xi", "exponent"]
+#: What becomes of Panel B's estimate, and what says which slope parameters imply.
+type ComplementarityUse = Literal["none", "test", "likelihood"]
+type ComplementarityMapping = Literal["indirect_inference", "own_region"]
 
 
 class _Section(BaseModel):
@@ -67,6 +70,8 @@ class EvidenceSection(_Section):
     likelihood: Likelihood = "normal"
     direct: Literal["event_study", "hierarchical"] = "event_study"
     without: list[Literal["direct", "spillover"]] = []
+    complementarity: ComplementarityUse = "test"
+    complementarity_mapping: ComplementarityMapping = "indirect_inference"
     micro: MicroSection | None = None
     published: PublishedSection | None = None
     estimates: EstimatesSection | None = None

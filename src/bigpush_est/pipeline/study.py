@@ -15,6 +15,7 @@ from bigpush_est.bayes.priors import PARAMETERS, Prior
 from bigpush_est.bayes.sampling import SamplerSettings, versions
 from bigpush_est.data.economy import EconomyBundle
 from bigpush_est.data.economy_bundle import economy_fingerprint
+from bigpush_est.data.locate import data_folder
 from bigpush_est.data.published import PublishedTables, load_published
 from bigpush_est.errors import InputError, InvalidValue, MissingKey, UnknownKey
 from bigpush_est.pipeline.held import check_ranges
@@ -316,7 +317,7 @@ class PipelineStudy:
         return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
     def _input_hashes(self) -> dict[str, str]:
-        """Return the hash of every file of the user's that the evidence is read from."""
+        """Return the hash of every file that the evidence is read from: the user's, and the tables of slopes."""
         evidence, files = self.spec.evidence, []
         if evidence.source == "estimates":
             folder = self.estimates_file()
@@ -325,6 +326,8 @@ class PipelineStudy:
             files = [file for file in self._beside(self.micro.data).glob("*") if file.is_file()]
         if evidence.adoption is not None and evidence.adoption.counts != "panel":
             files.append(self.counts_file())
+        if evidence.complementarity != "none":
+            files += data_folder("complementarity").glob("*.csv")
         return {file.name: hashlib.sha256(file.read_bytes()).hexdigest() for file in sorted(set(files))}
 
 

@@ -202,6 +202,7 @@ def checks(results: Results) -> Table:
         "Checks of the estimates, and what was left out",
         (Column("check", "Check"), Column("finding", "Finding")),
         [{key: value for key, value in row.items() if key != "words"} for row in rows],
+        f"Slopes of complementarity: {test['table']}." if test is not None and "table" in test else "",
     )
 
 
