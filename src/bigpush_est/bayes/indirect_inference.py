@@ -21,6 +21,7 @@ from typing import Self
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from bigpush_est.bayes.complementarity import AXES, Complementarity
 from bigpush_est.data.economy_bundle import economy_fingerprint
@@ -107,7 +108,7 @@ class SlopeSurface:
     high: FloatArray
 
     @staticmethod
-    def terms(log_eta: FloatArray, delta: FloatArray, subsidy: FloatArray) -> FloatArray:
+    def terms(log_eta: ArrayLike, delta: ArrayLike, subsidy: ArrayLike) -> FloatArray:
         """Return 1, log η, δ, s̄, δ², δ·log η, s̄·log η and δ·s̄, last axis 8."""
         x, y, z = np.broadcast_arrays(*(np.asarray(v, dtype=np.float64) for v in (log_eta, delta, subsidy)))
         return np.stack([np.ones_like(x), x, y, z, y * y, x * y, x * z, y * z], axis=-1)
@@ -150,12 +151,12 @@ class SlopeSurface:
             high=points.max(axis=0),
         )
 
-    def __call__(self, log_eta: FloatArray, delta: FloatArray, subsidy: FloatArray) -> FloatArray:
+    def __call__(self, log_eta: ArrayLike, delta: ArrayLike, subsidy: ArrayLike) -> FloatArray:
         """Return slopes at parameters that broadcast against each other."""
         found: FloatArray = self.terms(log_eta, delta, subsidy) @ self.coefficients
         return found
 
-    def standard_error(self, log_eta: FloatArray, delta: FloatArray, subsidy: FloatArray) -> FloatArray:
+    def standard_error(self, log_eta: ArrayLike, delta: ArrayLike, subsidy: ArrayLike) -> FloatArray:
         """Return the surface's simulation error."""
         terms = self.terms(log_eta, delta, subsidy)
         found: FloatArray = np.sqrt(np.einsum("...i,ij,...j->...", terms, self.covariance, terms))
