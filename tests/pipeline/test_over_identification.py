@@ -117,8 +117,9 @@ def test_correlations_that_three_estimates_cannot_have() -> None:
         gather(study_with(evidence__complementarity="likelihood", **low))
 
 
-def test_estimates_that_leave_nothing_to_test_say_so() -> None:
-    study = study_with(evidence__without=["direct"])
+@pytest.mark.parametrize("lacking", ["direct", "spillover"])
+def test_estimates_that_leave_nothing_to_test_say_so(lacking: str) -> None:
+    study = study_with(evidence__without=[lacking])
     found = over_identification(study, gather(study).tested, draws_about(0.68), calibrated_subsidy=0.06)
     assert found is not None
     assert found["statistic"] is None

@@ -130,9 +130,10 @@ def over_identification(
 def _tested(tested: EvidenceSet, table: Complementarity, flat: dict[str, FloatArray], subsidy: float) -> dict[str, Any]:
     """Return the J test; or why there is none."""
     untested = {"statistic": None, "df": None, "p_value": None}
-    if not tested.has("direct"):
-        # log η would run to an edge of the table, where the slope no longer depends on it
-        return untested | {"untested": "nothing but complementarity itself would say what log η is"}
+    for kind, parameter in (("direct", "log η"), ("spillover", "δ")):
+        if kind not in [one.kind for one in tested.estimates]:
+            # the parameter would run to an edge of the table, where the slope no longer depends on it
+            return untested | {"untested": f"nothing but complementarity itself would say what {parameter} is"}
     try:
         test = overidentification(
             tested,
