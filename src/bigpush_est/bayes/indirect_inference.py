@@ -168,10 +168,10 @@ class SlopeSurface:
         The surface is linear in log η and in s̄, so that two points each lose nothing; seven of δ lose less than
         2% of its curvature's part.
         """
-        axes = [np.linspace(*ends) for ends in zip(self.low, self.high, steps, strict=True)]
-        at = np.meshgrid(*axes, indexing="ij")
+        log_eta, delta, subsidy = (np.linspace(*ends) for ends in zip(self.low, self.high, steps, strict=True))
+        at = np.meshgrid(log_eta, delta, subsidy, indexing="ij")
         error = float(self.standard_error(*at).max())
-        return Complementarity(*axes, self(*at), "indirect inference", provenance, error)
+        return Complementarity(log_eta, delta, subsidy, self(*at), "indirect inference", provenance, error)
 
 
 def _lack_of_fit(slopes: FloatArray, design: FloatArray) -> float:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from bigpush_est.bayes.complementarity import Complementarity
+from bigpush_est.bayes.estimates import Kind
 from bigpush_est.bayes.evidence_set import EvidenceSet
 from bigpush_est.bayes.indirect_inference import panel_b_table
 from bigpush_est.bayes.overidentification import overidentification
@@ -19,7 +20,7 @@ from bigpush_est.equilibrium.adoption_map import FloatArray
 from bigpush_est.errors import BigPushError, InvalidValue
 from bigpush_est.pipeline.study import PipelineStudy
 
-KIND = "complementarity"
+KIND: Kind = "complementarity"
 #: e of the panels behind the shipped table: σ − 1 at σ = 5, without distortions.
 PANELS_EXPONENT = 4.0
 
