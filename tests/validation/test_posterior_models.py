@@ -16,6 +16,7 @@ from bigpush_est.bayes.evidence_set import EvidenceSet
 from bigpush_est.bayes.models.adoption import AdoptionCounts, AdoptionModel, HeldFundamentals, adoption_prior
 from bigpush_est.bayes.models.contrasts import Contrasts
 from bigpush_est.bayes.models.event_study import EventStudyModel, scale_prior
+from bigpush_est.bayes.models.joint import JointModel
 from bigpush_est.bayes.models.mapping import effects
 from bigpush_est.bayes.models.normal import NormalModel
 from bigpush_est.bayes.models.weak_iv import STRENGTH, WeakInstrumentModel, first_stage_coefficient, weak_prior
@@ -163,9 +164,8 @@ def test_event_study():
     tally.check(10)
 
 
-def test_adoption():
-    """(d) Four regions, three periods, 60 firms each, over-dispersed: δ and s̄ by a short SMC."""
-    rng = np.random.default_rng(4)
+def adoption_model():
+    """Four regions, three periods, 60 firms each, over-dispersed; δ and s̄ are free, and log η where asked for."""
     own = {
         "adoption_cost": {"family": "fixed", "value": 0.25},
         "kappa": {"family": "fixed", "value": 1.4},
@@ -180,13 +180,50 @@ def test_adoption():
     )
     every = (*held, *(adoption_prior(name, table) for name, table in own.items()))
     counts = AdoptionCounts(np.zeros((3, 4)), np.full((3, 4), 60.0))
-    model = AdoptionModel(every, counts, HeldFundamentals(example_baseline()))
-    settings = SMCSettings(particles=100, runs=2, max_moves=8, max_rhat=1.5, min_ess=20.0)
+    return AdoptionModel(every, counts, HeldFundamentals(example_baseline()))
+
+
+#: A short run: the gates are the tally's.
+SHORT = SMCSettings(particles=100, runs=2, max_moves=8, max_rhat=1.5, min_ess=20.0)
+
+
+def test_adoption():
+    """(d) Four regions, three periods, 60 firms each, over-dispersed: δ and s̄ by a short SMC."""
+    rng = np.random.default_rng(4)
+    model = adoption_model()
     tally = Tally(model, "adoption")
     for number in range(60):
         truth = truth_of(model, rng)
         simulated = replace(model, counts=model.simulate(truth, rng))
-        tally.add(sample_smc(simulated, settings, seed=number).posterior.flat(), truth)
+        tally.add(sample_smc(simulated, SHORT, seed=number).posterior.flat(), truth)
+    tally.check(5)
+
+
+def test_joint():
+    """(e) The counts of (d) and two estimates, under one prior with log η free: by a short SMC."""
+    rng = np.random.default_rng(5)
+    plain = adoption_model()
+    free = next(prior for prior in priors() if prior.parameter == "log_eta")
+    model = replace(plain, priors=tuple(free if one.parameter == "log_eta" else one for one in plain.priors))
+    own = tuple(one for one in model.priors if one.parameter in PARAMETERS)
+    covariance = COVARIANCE[:2, :2]
+
+    def estimates_at(values):
+        found = tuple(Estimate(name, kind, float(v)) for (name, kind), v in zip(NAMES, values, strict=False))
+        return NormalModel(own, EvidenceSet(found, covariance, exponent="kept", subsidised_share=0.5))
+
+    blank = estimates_at(np.zeros(2))
+    tally = Tally(model, "joint")
+    assert set(tally.ranks) == {"log_eta", "delta", "subsidy"}
+    for number in range(60):
+        truth = truth_of(model, rng)
+        point = {name: np.float64(truth[name]) for name in PARAMETERS}
+        mean = [float(one) for one in effects(np, blank.arrays(), point)[:2]]
+        simulated = JointModel(
+            estimates_at(rng.multivariate_normal(mean, covariance)),
+            replace(model, counts=model.simulate(truth, rng)),
+        )
+        tally.add(sample_smc(simulated, SHORT, seed=number).posterior.flat(), truth)
     tally.check(5)
 
 
