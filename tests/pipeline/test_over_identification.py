@@ -112,7 +112,12 @@ def test_none_leaves_it_out() -> None:
 
 def test_correlations_that_three_estimates_cannot_have() -> None:
     low = {"evidence__published__correlation__main": -0.95}
-    assert gather(study_with(**low)).tested is None
+    study = study_with(**low)
+    tested = gather(study).tested
+    assert tested is None
+    said = over_identification(study, tested, draws_about(0.68), calibrated_subsidy=0.06)
+    assert said is not None
+    assert said["words"] == "no J test: three estimates cannot all have a correlation of -0.95."
     with pytest.raises(InvalidValue, match=r"correlation\.main"):
         gather(study_with(evidence__complementarity="likelihood", **low))
 

@@ -97,8 +97,10 @@ def over_identification(
     calibrated_subsidy
         s̄ of the point calibration: taken where the calibration finds the subsidy, and the posterior's is not used.
     """
-    if tested is None or study.spec.evidence.complementarity == "none":
+    if study.spec.evidence.complementarity == "none":
         return None
+    if tested is None:
+        return _untested(study)
     table = slopes_of(study, tested)
     assert table is not None
     flat = posterior.flat()
@@ -126,6 +128,19 @@ def over_identification(
     }
     found |= _tested(tested, table, flat, held)
     return found | {"words": _words(found)}
+
+
+def _untested(study: PipelineStudy) -> dict[str, Any] | None:
+    """Return why the published estimate of complementarity is not tested; None where there is no such estimate."""
+    given = study.spec.evidence
+    if given.source != "published" or given.published is None:
+        return None
+    reason = (
+        "no table of slopes is made for the least squares of column 1"
+        if 1 in given.published.spillover.columns
+        else f"three estimates cannot all have a correlation of {given.published.correlation.main:g}"
+    )
+    return {"mode": given.complementarity, "statistic": None, "untested": reason, "words": f"no J test: {reason}."}
 
 
 def _tested(tested: EvidenceSet, table: Complementarity, flat: dict[str, FloatArray], subsidy: float) -> dict[str, Any]:
