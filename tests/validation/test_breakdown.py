@@ -54,7 +54,8 @@ def test_held_values_averaged_over_a_posterior_are_the_answer_by_weights(setting
     rng = np.random.default_rng(7)
     log_eta, delta = (posterior(k).rvs(DRAWS, random_state=rng) for k in (0, 1))
     main = propagated(setting, log_eta, delta)
-    values = np.linspace(*posterior(1).ppf([0.001, 0.999]), VALUES)
+    low, high = (float(end) for end in posterior(1).ppf([0.001, 0.999]))
+    values = np.linspace(low, high, VALUES)
     others = posterior(0).ppf((np.arange(HELD) + 0.5) / HELD)  # equally probable: little is left to chance
     held = {v: propagated(setting, others, np.full(HELD, v)) for v in values}
 
@@ -66,7 +67,7 @@ def test_held_values_averaged_over_a_posterior_are_the_answer_by_weights(setting
             EXPONENT * np.column_stack([log_eta, delta]),
             np.diag(ERRORS**2),
             1,
-            shifts=np.linspace(-2.0, 1.0, 13),
+            shifts=np.linspace(-2.0, 1.0, 13).tolist(),
         )
         fine = np.linspace(values[0], values[-1], 2001)
         chance = np.interp(fine, values, curve)
