@@ -131,6 +131,7 @@ def tempered(model: Any, settings: SMCSettings, seed: int) -> tuple[float, float
 def measured(model: Any, settings: SamplerSettings, rounds: int, plain: Any = None) -> dict[str, dict[str, float]]:
     """Time every sampler on one model, in turns."""
     import_pymc()  # importing it takes seconds that are nobody's
+    compilation: dict[str, float] = {}
     contenders: dict[str, Callable[[int], tuple[float, float]]] = {}
     short = replace(settings, draws=10, tune=10)
     _, compilation["this package"] = clocked(lambda: sample_model(model, short, seed=0))
