@@ -12,6 +12,7 @@ from scipy import stats
 from bigpush_est.bayes.complementarity import Complementarity
 from bigpush_est.bayes.estimates import FLOOR, Estimate, FirstStage, repaired_covariance
 from bigpush_est.bayes.evidence_set import EvidenceSet
+from bigpush_est.bayes.models.normal import NormalModel
 from bigpush_est.bayes.overidentification import overidentification
 from bigpush_est.errors import (
     AmbiguousSource,
@@ -24,6 +25,7 @@ from bigpush_est.errors import (
 )
 from bigpush_est.reduced_form.linear.joint import joint_covariance
 from bigpush_est.reduced_form.linear.regression import iv, ols
+from bigpush_est.study import load_study
 
 THREE = (
     Estimate("winners", "direct", 0.90, "event study"),
@@ -89,6 +91,28 @@ def test_other_json_is_refused(text):
 def test_bad_sets_are_refused(changes, kind, match):
     with pytest.raises(kind, match=match):
         replace(full_set(), **changes)
+
+
+def test_an_exposed_estimate_is_the_one_less_what_spills_over():
+    """Mean e·log η + d·e·δ at covariance V: the density of b − d·b_spillover at A V A′, |A| = 1."""
+    d, covariance = -0.05, np.array([[0.05, 0.03], [0.03, 0.5]])
+    exposed = EvidenceSet((replace(THREE[0], exposure=d), THREE[1]), covariance, subsidised_share=0.3)
+    change = np.array([[1.0, -d], [0.0, 1.0]])
+    less = replace(THREE[0], value=0.90 - d * 2.70)
+    plain = EvidenceSet((less, THREE[1]), change @ covariance @ change.T, subsidised_share=0.3)
+    rng = np.random.default_rng(1)
+    p = {"log_eta": rng.gamma(4, 0.06, 9), "delta": rng.gamma(4, 0.2, 9), "subsidy": rng.beta(2, 20, 9)}
+    p |= {"sigma": np.full(9, 5.0), "pareto_ratio": np.full(9, 1.06)}
+    priors = load_study("published").inputs().priors
+    values = [NormalModel(priors, one).log_likelihood(p) for one in (exposed, plain)]
+    np.testing.assert_allclose(values[0], values[1], rtol=1e-12)
+    assert np.ptp(values[0] - NormalModel(priors, replace(exposed, estimates=THREE[:2])).log_likelihood(p)) > 0.01
+    assert EvidenceSet.from_json(exposed.to_json()).estimates == exposed.estimates
+
+
+def test_only_direct_estimates_are_exposed():
+    with pytest.raises(InvalidValue, match="exposure of A3"):
+        EvidenceSet((replace(THREE[1], exposure=-0.1),), np.array([[0.5]]))
 
 
 def test_repair_only_adds_variance():

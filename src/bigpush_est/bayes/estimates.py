@@ -18,12 +18,18 @@ SMALLEST, FLOOR = 1e-8, 1e-2
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """One estimate: its name, which of theory's effects it estimates, its value, and where it comes from."""
+    """One estimate: its name, which of theory's effects it estimates, its value, and where it comes from.
+
+    ``exposure`` is the mean difference in neighbours' adopter share between those that a direct estimate compares: its
+    mean is then the direct effect plus exposure × e·δ.  A winner's own adoption counts in its loser's share and not in
+    its own, so that it is negative for winners against losers.
+    """
 
     name: str
     kind: Kind
     value: float
     provenance: str = ""
+    exposure: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -35,6 +35,13 @@ def check_estimates(evidence: "EvidenceSet") -> None:
             raise InvalidValue(
                 key=one.name, value=one.value, requirement="finite", remedy="leave the estimate out, or mend it"
             )
+        if not np.isfinite(one.exposure) or (one.exposure != 0.0 and one.kind != "direct"):
+            raise InvalidValue(
+                key=f"exposure of {one.name}",
+                value=one.exposure,
+                requirement="finite, and of a direct estimate only",
+                remedy="give the difference in adopter shares between those compared, or leave it at 0",
+            )
     size = len(names)
     if evidence.covariance.shape != (size, size):
         raise ShapeMismatch(

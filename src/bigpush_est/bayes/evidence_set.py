@@ -348,8 +348,13 @@ class EvidenceSet:
 
     @property
     def kinds(self) -> FloatArray:
-        """1 where an estimate is of a kind, in the order of ``KINDS``, shape (K, 3)."""
-        return np.array([[float(one.kind == kind) for kind in KINDS] for one in self.estimates])
+        """Weight of each of theory's effects in an estimate's mean, in the order of ``KINDS``, shape (K, 3).
+
+        1 where the estimate is of the kind; and of a spillover, the exposure to it.
+        """
+        weights = np.array([[float(one.kind == kind) for kind in KINDS] for one in self.estimates])
+        weights[:, KINDS.index("spillover")] += [one.exposure for one in self.estimates]
+        return weights
 
     @property
     def exponent_weights(self) -> tuple[float, float]:

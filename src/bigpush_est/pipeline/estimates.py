@@ -133,7 +133,17 @@ def micro_estimates(
     """
     asked = design or MicroDesign()
     study = winners_vs_losers(data, asked.outcome)
-    table = spillovers(data, specifications=specifications)
+    return joined_estimates(data, study, spillovers(data, specifications=specifications), asked)
+
+
+def joined_estimates(data: MicroData, study: EventStudy, table: SpilloverTable, asked: MicroDesign) -> MicroEstimates:
+    """Return the estimates of two designs that are fitted already: other event times need no other fit.
+
+    Raises
+    ------
+    InputError
+        As ``micro_estimates``.
+    """
     column, other = (table.column(panel, f"({asked.column})") for panel in ("A", "B"))
     pieces = [_direct(data, study, asked)]
     for name, one in ((SPILLOVER, column), (COMPLEMENTARITY, other)):
