@@ -17,6 +17,7 @@ from bigpush_est.pipeline.counts import stored as stored_counts
 from bigpush_est.pipeline.estimates import MicroEstimates, micro_estimates
 from bigpush_est.pipeline.hierarchical import direct_of, hierarchical_effect, labelled, with_effect, words
 from bigpush_est.pipeline.joint import study_counts
+from bigpush_est.pipeline.losers import differences_in_share, exposed, with_own_clusters
 from bigpush_est.pipeline.over_identification import divided, slopes_of
 from bigpush_est.pipeline.study import PipelineStudy
 from bigpush_est.reduced_form.linear.results import Regression
@@ -83,6 +84,8 @@ def gather(study: PipelineStudy) -> Gathered:
     if spec.source == "micro":
         data = study.micro_data()
         found = micro_estimates(data, study.micro_design())
+        if study.micro.direct_clusters == "own":
+            found = with_own_clusters(found)
         effect, plain = None, found
         if spec.direct == "hierarchical":
             seed = derived_seed(study.spec.seed, "hierarchical event study")
@@ -97,6 +100,17 @@ def gather(study: PipelineStudy) -> Gathered:
             **options,
         )
         micro = micro_tables(study, found)
+        if study.micro.direct_clusters == "own":
+            fit = found.event_study.regression.covariance
+            micro["joint"]["clusters"] |= dict(zip(fit.cluster_names, fit.cluster_counts, strict=True))
+        if study.micro.spillover_on_losers:
+            shares = differences_in_share(data, found.event_study)
+            exposure = float(shares.loc[list(study.micro.event_times)].mean())
+            evidence = exposed(evidence, exposure)
+            micro["notes"].append(
+                "Spillover on losers: in the mean of the direct estimate; the adopter share among winners’ neighbours "
+                f"less that among their losers’ is {exposure:+.3f}"
+            )
         if effect is not None:
             evidence = labelled(evidence)
             micro["hierarchical"] = effect.described()

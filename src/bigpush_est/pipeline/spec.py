@@ -32,6 +32,8 @@ class MicroSection(_Section):
     design: dict[str, Any] = {}
     outcome: Text = "log_sales"
     event_times: Annotated[list[Annotated[int, Field(ge=0, le=20)]], Field(min_length=1)] = [4, 5, 6, 7]
+    direct_clusters: Literal["joint", "own"] = "joint"
+    spillover_on_losers: bool = False
     column: Annotated[int, Field(ge=2, le=8)] = 3
 
 

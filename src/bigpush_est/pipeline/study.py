@@ -111,6 +111,13 @@ class PipelineStudy:
                 requirement='"event_study" unless evidence.source is "micro": the model takes outcomes of firms',
                 remedy="leave it out, or give a firm panel",
             )
+        if evidence.direct == "hierarchical" and self.micro.direct_clusters == "own":
+            raise InvalidValue(
+                key=f"{self.where}: evidence.micro.direct_clusters",
+                value="own",
+                requirement='"joint" where evidence.direct = "hierarchical": its posterior has a spread of its own',
+                remedy="drop one of the two",
+            )
         if evidence.source == "micro":
             if len(set(self.micro.event_times)) != len(self.micro.event_times):
                 raise InvalidValue(

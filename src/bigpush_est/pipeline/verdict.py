@@ -23,7 +23,7 @@ FEW_CLUSTERS, FEW_EFFECTIVE = 40, 20
 #: First-stage effective F below which the bias may exceed a tenth of the worst case (Montiel Olea and Pflueger, 5%
 #: level, one instrument), and from which tF's critical value is the usual one.
 WEAK_F, STRONG_F = 23.1, 104.67
-_DIMENSIONS = {"region": "regions", "group_cluster": "business groups"}
+_DIMENSIONS = {"region": "regions", "group_cluster": "business groups", "stack": "matches", "firm": "firms of matches"}
 
 
 def failures(results: Results, tolerated: float) -> list[str]:

@@ -29,14 +29,11 @@ from bigpush_est.data.frames import MicroData
 from bigpush_est.data.published import load_published
 from bigpush_est.equilibrium.spatial.calibration import Evaluator
 from bigpush_est.errors import InputError, SolverFailed
-from bigpush_est.pipeline.estimates import COMPLEMENTARITY, DIRECT, MicroDesign, joined_estimates
+from bigpush_est.pipeline.estimates import COMPLEMENTARITY, MicroDesign, MicroEstimates, joined_estimates
+from bigpush_est.pipeline.losers import differences_in_share, exposed, with_own_clusters
 from bigpush_est.propagate.spatial import SpatialSetting
 from bigpush_est.quantitative.study import QuantitativeStudy
-from bigpush_est.reduced_form.events.contract_events import contract_events
-from bigpush_est.reduced_form.events.event_study import EventStudy, stacked_event_study, winners_vs_losers
-from bigpush_est.reduced_form.events.stacking import term_of
-from bigpush_est.reduced_form.linear.joint import JointEstimates
-from bigpush_est.reduced_form.spillovers.adopter_shares import adopter_shares
+from bigpush_est.reduced_form.events.event_study import EventStudy, winners_vs_losers
 from bigpush_est.reduced_form.spillovers.table import spillovers
 
 SEED = 1980
@@ -148,39 +145,24 @@ def between_winners_and_losers(data: MicroData, study: EventStudy) -> pd.DataFra
     subsidised = firms["region"].map(regions.set_index("region")["subsidised"]).to_numpy(dtype=bool)
     heavy = firms["sector"].map(sectors.set_index("sector")["heavy"]).to_numpy(dtype=bool)
     first, last = FirmPanelDesign().policy_years
-    dates = data.panel["firm"].map(contract_events(data).adoption).astype(float)
-    panel = data.panel.assign(adopter=(data.panel["year"] >= dates).astype(float))
-    rows = frame[["firm", "year"]].assign(region=firms["region"].to_numpy(), sector=firms["sector"].to_numpy())
-    # a firm without neighbours on record, and years before 1970: nobody had adopted
-    share = np.nan_to_num(adopter_shares(panel, lag=FirmPanelDesign().spillover_lag, at=rows).share)
-    frame = frame.assign(share=share, paid=subsidised & heavy & frame["year"].between(first, last))
-    compared = stacked_event_study(replace(study.stack, frame=frame), "share")
-    share_by_time = pd.Series(compared.coefficients, index=compared.event_times)
+    share = differences_in_share(data, study, FirmPanelDesign().spillover_lag)
+    frame = frame.assign(paid=subsidised & heavy & frame["year"].between(first, last))
     paid = frame[frame["treated"]].groupby("event_time")["paid"].mean()
-    return pd.DataFrame({"paid": paid, "share": share_by_time})
+    return pd.DataFrame({"paid": paid, "share": share})
 
 
-def evidence_of(route: Route, joint: JointEstimates, study: EventStudy, differences: pd.DataFrame) -> EvidenceSet:
+def evidence_of(route: Route, found: MicroEstimates, differences: pd.DataFrame) -> EvidenceSet:
     """Return the set of estimates that a route takes."""
-    times = list(route.event_times)
-    matrix = joint.matrix
+    times = list(found.design.event_times)
     if route.own_clusters:
-        fit, weights = study.regression, np.zeros(study.regression.k)
-        weights[[fit.position(term_of(k)) for k in times]] = 1.0 / len(times)
-        place, scale = joint.position(DIRECT), np.ones(len(joint.names))
-        scale[place] = np.sqrt(weights @ fit.covariance.matrix @ weights) / joint.standard_errors[place]
-        matrix = matrix * np.outer(scale, scale)
-    found = EvidenceSet.from_estimates(
-        replace(joint, matrix=matrix),
+        found = with_own_clusters(found)
+    evidence = EvidenceSet.from_estimates(
+        found.joint,
         exponent=route.exponent,
         subsidised_share=float(differences.loc[times, "paid"].mean()),
         label="synthetic",
     ).without(COMPLEMENTARITY)
-    if not route.net:
-        return found
-    exposure = float(differences.loc[times, "share"].mean())
-    estimates = tuple(replace(one, exposure=exposure) if one.name == DIRECT else one for one in found.estimates)
-    return replace(found, estimates=estimates)
+    return exposed(evidence, float(differences.loc[times, "share"].mean())) if route.net else evidence
 
 
 def model_of(route: Route, evidence: EvidenceSet) -> PosteriorModel:
@@ -206,14 +188,14 @@ def one_economy(kind: str, index: int) -> dict[str, Any]:
             differences = between_winners_and_losers(panel.data, study)
         except (InputError, SolverFailed) as error:
             return found | {"failure": _reason(error), "seconds": time.process_time() - start}
-        joints: dict[tuple[int, ...], JointEstimates | str] = {}
+        joints: dict[tuple[int, ...], MicroEstimates | str] = {}
         for name in firms.routes:
             route = ROUTES[name]
             times = tuple(k for k in route.event_times if k in study.event_times)
             if times not in joints:
                 try:
                     asked = MicroDesign(event_times=times)
-                    joints[times] = joined_estimates(panel.data, study, table, asked).joint
+                    joints[times] = joined_estimates(panel.data, study, table, asked)
                 except InputError as error:
                     joints[times] = _reason(error)
             joint = joints[times]
@@ -221,7 +203,7 @@ def one_economy(kind: str, index: int) -> dict[str, Any]:
                 found["routes"][name] = {"failure": joint}
                 continue
             try:
-                evidence = evidence_of(replace(route, event_times=times), joint, study, differences)
+                evidence = evidence_of(route, joint, differences)
                 found["routes"][name] = inferred(route, evidence, truth, derived_seed(SEED, f"{kind} {index} {name}"))
             except InputError as error:
                 found["routes"][name] = {"failure": _reason(error)}
