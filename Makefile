@@ -20,7 +20,7 @@ korea: $(STAMP)  ## run the quantitative study and write its report to reports/k
 	$(BIN)/bigpush-est run models/korea.toml --out reports/korea --resume --overwrite
 
 test: $(STAMP)  ## unit tests, the examples in docstrings and in the documentation, on all cores
-	$(BIN)/python -m pytest -q -n auto --dist loadfile
+	$(BIN)/python -m pytest -q -n auto --dist loadfile --no-loadscope-reorder
 
 validate: $(STAMP)  ## the longer studies against known answers
 	$(BIN)/python -m pytest -q -m validate
