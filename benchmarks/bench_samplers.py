@@ -115,7 +115,7 @@ def direct(compiled: Any, settings: SamplerSettings, seed: int) -> tuple[float, 
 
 
 def smallest(diagnostics: Any) -> float:
-    return min(row["ess_bulk"] for row in diagnostics.table.values())
+    return min(float(row["ess_bulk"]) for row in diagnostics.table.values())
 
 
 def ours(model: Any, settings: SamplerSettings, seed: int) -> tuple[float, float]:

@@ -200,7 +200,7 @@ def test_a_parameter_without_a_posterior_moves_over_stated_multiples(begun: Begu
     assert (sigma.own, sigma.deviation, sigma.ends) == (5.0, None, (3.5, 7.0))
     eta = moved_parameter(begun.first, {}, "eta")
     assert eta.ends is not None
-    assert 1.0 < eta.ends[0] < eta.own < eta.ends[1]
+    assert 1.0 < eta.ends[0] < float(eta.own) < eta.ends[1]
     assert eta.distance(eta.ends[1]) == pytest.approx(3.0)
     kappa = moved_parameter(begun.first, {}, "kappa")
     assert kappa.own == begun.point["parameters"][4]

@@ -39,9 +39,10 @@ def test_shares_among_neighbours_counted_by_hand(found: MicroEstimates) -> None:
     first = contracts[contracts["cancelled_year"].isna()].groupby("firm")["year"].min()
     by_cell = {key: set(rows["firm"]) for key, rows in data.panel.groupby(["region", "sector", "year"])}
     place = data.panel.drop_duplicates("firm").set_index("firm")
+    cell = dict(zip(place.index, zip(place["region"], place["sector"], strict=True), strict=True))
 
-    def share(firm: object, year: int) -> float:
-        others = by_cell.get((place.loc[firm, "region"], place.loc[firm, "sector"], year - 2), set()) - {firm}
+    def share(firm: str, year: int) -> float:
+        others: set[str] = by_cell.get((*cell[firm], year - 2), set()) - {firm}
         return float(np.mean([first.get(other, 9999) <= year - 2 for other in others])) if others else 0.0
 
     frame = study.stack.frame.loc[study.regression.rows]
