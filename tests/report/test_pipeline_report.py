@@ -1,15 +1,19 @@
 """The report of a pipeline run: what is on the page is what the results hold."""
 
+import io
 import json
 import re
 import xml.etree.ElementTree as ET
+from dataclasses import asdict
 from typing import Any
 
+import matplotlib.image
 import numpy as np
 import pytest
 
 from bigpush_est.pipeline.breakdown import Moved, summarised
 from bigpush_est.pipeline.results import EVENTS
+from bigpush_est.propagate.summary import Probability
 from bigpush_est.report.numbers import NONE
 from bigpush_est.report.pipeline import printed_tables, write_pipeline_report
 from bigpush_est.report.pipeline.contents import all_tables
@@ -23,7 +27,7 @@ from bigpush_est.report.pipeline.sensitivity_figures import (
     tornado,
     variant_pages,
 )
-from bigpush_est.report.style import drawing
+from bigpush_est.report.style import drawing, rendered
 from bigpush_est.run_folder import RunFolder
 
 from .pipeline_run import VARIANTS, Made, made, plain, quiet, read_csv, seen
@@ -355,8 +359,19 @@ def grids():
 
     def point(chances: tuple[float, float, float], unconverged: int = 0) -> dict[str, Any]:
         def chance(share: float) -> dict[str, Any]:
-            counts = {"hits": round(100 * share), "draws": 100, "effective_draws": 100.0}
-            return counts | {"estimate": share, "all_yes": share + unconverged / 100, "mcse": 0.03 if share else None}
+            one = Probability(
+                estimate=share,
+                mcse=0.03 if share else float("nan"),
+                hits=round(100 * share),
+                draws=100,
+                effective_draws=100.0,
+                bound_low=max(0.0, share - 0.06),
+                bound_high=share + 0.06 if share else 0.03,
+                unconverged=unconverged,
+                all_no=share,
+                all_yes=share + unconverged / 100,
+            )
+            return asdict(one) | {"mcse": one.mcse if share else None, "text": one.text()}
 
         found = {name: chance(share) for name, share in zip(EVENTS, chances, strict=True)}
         return {"failed": None, "draws": 100, "unconverged": unconverged, "probabilities": found, "failures": []}
@@ -377,6 +392,8 @@ def test_grids_of_held_values(micro, page, tmp_path):
     table = table_of(results, micro, "breakdown")
     assert [row["moved"] for row in table.rows] == [0.1, 0.4, 0.8, 0.8, 0.3, None]
     assert table.blocks()[0][1][2][1] == ["0.900", "90.0% ± 3.0", "80.0% ± 3.0", "40.0% ± 3.0", "80 of 100"]
+    # no draw has the event: a bound, as everywhere, and no zero
+    assert table.blocks()[0][1][0][1] == ["0.100", "20.0% ± 3.0", "10.0% ± 3.0", "< 3%", "100 of 100"]
     assert table.blocks()[1][1][2][1] == ["gross_published_xi", "–", "–", "–", "–"]
     delta, exponent = (cells for _, cells in table_of(results, micro, "crossings").blocks()[0][1])
     # half way between 0.1 and 0.5 for 0.2 and 0.5; a quarter of the way from 0.5 to 0.9 for 0.4 and 0.8
@@ -384,7 +401,23 @@ def test_grids_of_held_values(micro, page, tmp_path):
     assert delta[4:] == ["0.600 ± 0.030 (−0.5 s.d.)", "does not cross; 1 undecided"]
     assert exponent[1:] == ["kept", "–", "does not cross", "undistorted", "does not cross"]
     with drawing():
-        assert len([panel for panel in breakdown(results).axes if panel.get_visible()]) == 2
+        shown = [panel for panel in breakdown(results).axes if panel.get_visible()]
+        assert len(shown) == 2
+        # markers of one word stand beside each other, and a probability without hits has a bar up to its bound
+        at = [tuple(line.get_xdata()) for line in shown[1].lines[:3]]
+        assert len(set(at)) == 3
+        bars = [segment for group in shown[0].collections for segment in group.get_segments()]
+        assert any(bar[:, 1].tolist() == pytest.approx([0.0, 3.0]) for bar in bars)
+
+
+def test_no_label_runs_out_of_the_picture(micro, tmp_path):
+    """Bold letters are wider at the size that is saved than in proportion: the picture's edge stays white."""
+    results = plain(micro, tmp_path)
+    first, *_ = variant_pages(results)[0]
+    with drawing():
+        png, _ = rendered(specification_curve(results, [first, ("Standard error of the direct effect", None)]))
+    pixels = matplotlib.image.imread(io.BytesIO(png))
+    assert (pixels[:, :2, :3] == 1.0).all()
 
 
 def test_sensitivity_that_cannot_be_had_says_why(micro, page, tmp_path):

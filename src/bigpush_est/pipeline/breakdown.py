@@ -81,7 +81,9 @@ class HeldWork:
             "draws": int(converged.size),
             "unconverged": int((~converged).sum()),
             "probabilities": {
-                name: asdict(probability(outcomes[name], converged, diagnostics, chains)) for name in EVENTS
+                name: asdict(chance) | {"text": chance.text()}
+                for name in EVENTS
+                for chance in (probability(outcomes[name], converged, diagnostics, chains),)
             },
             "failures": list(diagnostics.failures),
         }
@@ -258,7 +260,7 @@ def summarised(moved: Moved, rows: Mapping[float | str, Row]) -> Row:
     words = isinstance(moved.own, str)
     values = list(rows) if words else sorted(rows)
 
-    def of(event: str, key: str) -> list[float | None]:
+    def of(event: str, key: str) -> list[Any]:
         return [None if rows[v]["failed"] else rows[v]["probabilities"][event][key] for v in values]
 
     summary: Row = {
@@ -269,6 +271,9 @@ def summarised(moved: Moved, rows: Mapping[float | str, Row]) -> Row:
         "values": values,
         "probability": {event: of(event, "estimate") for event in EVENTS},
         "mcse": {event: of(event, "mcse") for event in EVENTS},
+        "bound_low": {event: of(event, "bound_low") for event in EVENTS},
+        "bound_high": {event: of(event, "bound_high") for event in EVENTS},
+        "text": {event: of(event, "text") for event in EVENTS},
         "highest": {event: of(event, "all_yes") for event in EVENTS},
         "draws": [rows[v].get("draws") for v in values],
         "unconverged": [rows[v].get("unconverged") for v in values],

@@ -1,7 +1,7 @@
 """Tables of breakdown values: how far a parameter must move for a probability to cross one half."""
 
-from bigpush_est.report.numbers import NONE, count, decimals, figure, fixed, interval, percent, signed
-from bigpush_est.report.pipeline.labels import SHORT, Results, parameter, points
+from bigpush_est.report.numbers import NONE, count, decimals, figure, fixed, interval, signed
+from bigpush_est.report.pipeline.labels import SHORT, Results, parameter
 from bigpush_est.report.tables import Column, Row, Table
 
 #: What stands where no crossing is found.
@@ -96,22 +96,17 @@ def breakdown(results: Results) -> Table:
             row: Row = {"heading": parameter(one["parameter"]), "value": value}
             for event in SHORT:
                 row[event], row[f"{event}_mcse"] = one["probability"][event][k], one["mcse"][event][k]
+                row[f"{event}_text"] = one["text"][event][k]
             row |= {key: one[key][k] for key in ("draws", "unconverged", "failed")}
             row["failures"] = "; ".join(one["failures"][k])
             rows.append(row)
 
     def cell(event: str) -> Column:
-        def text(row: Row) -> str:
-            if row[event] is None:
-                return NONE
-            error = row[f"{event}_mcse"]
-            return f"{percent(row[event], 1)}" + (f" ± {points(error, 1)}" if error is not None else "")
-
-        return Column(event, SHORT[event], text, number=True)
+        return Column(event, SHORT[event], lambda r: r[f"{event}_text"] or NONE, number=True)
 
     failed = [f"{row['heading']} at {_value(row['value'])} ({row['failed']})" for row in rows if row["failed"]]
     weak = [f"{row['heading']} at {_value(row['value'])} ({row['failures']})" for row in rows if row["failures"]]
-    note = "Unconverged draws count as a no."
+    note = "With Monte Carlo standard errors, or a 95% bound where all draws agree. Unconverged draws count as a no."
     note += f" Not run: {'; '.join(failed)}." if failed else ""
     note += f" Diagnostics failed: {'; '.join(weak)}." if weak else ""
     return Table(

@@ -27,6 +27,8 @@ from bigpush_est.report.style import BLUE, GREY, INK, ORANGE, PURPLE, SKY, VERMI
 LOOKS = {"multiple": (SKY, "s"), "moved": (BLUE, "o"), "needed": (VERMILION, "D")}
 #: Dashes of an event's line where lines may lie on each other.
 _DASHES = {"multiple": (0, (5, 3)), "moved": "-", "needed": "-."}
+#: Where an event's marker stands beside a word on the axis.
+_BESIDE = {"multiple": -0.18, "moved": 0.0, "needed": 0.18}
 #: Largest Pareto k̂ at which weighted draws are used.
 _REACH = 0.7
 #: Rows of the specification curve that one page holds in a readable size.
@@ -159,11 +161,14 @@ def breakdown(results: Results) -> Figure | None:
         words = isinstance(part["own"], str)
         x = np.arange(len(part["values"])) if words else np.array(part["values"], dtype=float)
         for name, (color, marker) in LOOKS.items():
-            y, top, error = (_hundredths(part[key][name]) for key in ("probability", "highest", "mcse"))
-            line = {"color": color, "marker": marker, "ms": 3.2, "lw": 1.1, "elinewidth": 0.8}
-            panel.errorbar(x, y, yerr=1.96 * np.nan_to_num(error), ls="none" if words else _DASHES[name], **line)
+            y, top, low, high = (
+                _hundredths(part[key][name]) for key in ("probability", "highest", "bound_low", "bound_high")
+            )
+            at = x + _BESIDE[name] if words else x
+            panel.plot(at, y, color=color, marker=marker, ms=3.2, lw=1.1, ls="none" if words else _DASHES[name])
+            panel.vlines(at, low, high, color=color, lw=0.8)
             # what unconverged draws leave open
-            panel.vlines(x, y, top, color=color, lw=2.6, alpha=0.25)
+            panel.vlines(at, y, top, color=color, lw=2.6, alpha=0.25)
         panel.axhline(50.0, color=GREY, lw=0.8, ls=":")
         if not words:
             panel.axvline(part["own"], color=INK, lw=0.8, alpha=0.5)
